@@ -1,0 +1,61 @@
+# Everything runs in .venv, which the first target you type creates.
+
+VENV := .venv
+PORT ?= 8000
+# Test workers: one a core, at most 8, each with one thread for its arithmetic.
+CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+JOBS ?= $(shell [ $(CORES) -lt 8 ] && echo $(CORES) || echo 8)
+CELL_TIMEOUT ?= 300
+
+# Data sets that lie beside the checkout are used; set FMCORE_DATA to choose another folder.
+ifneq ($(wildcard ../shared/data/MNIST/raw),)
+export FMCORE_DATA ?= $(CURDIR)/../shared/data
+endif
+
+# Notebooks run with the environment's own kernel and settings, not with the user's.
+RUN = env -u PYTHONPATH -u JUPYTER_PATH PATH="$(CURDIR)/$(VENV)/bin:$$PATH" PYTHONNOUSERSITE=1 \
+	JUPYTER_PREFER_ENV_PATH=1 JUPYTER_PLATFORM_DIRS=1 PYDEVD_DISABLE_FILE_VALIDATION=1 \
+	JUPYTER_CONFIG_DIR="$(CURDIR)/_build/jupyter/config" \
+	JUPYTER_DATA_DIR="$(CURDIR)/_build/jupyter/data" IPYTHONDIR="$(CURDIR)/_build/ipython"
+
+.PHONY: help book html test lint format lock clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make book    set up .venv, build the book, serve it on 127.0.0.1:$(PORT)  (PORT=...)"
+	@echo "make html    build the book into _build/html"
+	@echo "make test    run every test: unit tests, doctests, chapters  (JOBS=... CELL_TIMEOUT=...)"
+	@echo "make lint    check code and notebooks with ruff and nbstripout"
+	@echo "make format  let ruff and nbstripout put code and notebooks in order"
+	@echo "make lock    resolve requirements.txt anew from pyproject.toml"
+	@echo "make clean   remove .venv and everything that was built"
+
+$(VENV)/.installed: requirements.txt pyproject.toml tools/setup.sh tools/ipython_kernel_config.py
+	@tools/setup.sh $(VENV)
+
+book: $(VENV)/.installed
+	@$(RUN) python tools/book.py serve --port $(PORT)
+
+html: $(VENV)/.installed
+	@$(RUN) python tools/book.py build
+
+test: $(VENV)/.installed
+	@$(RUN) OMP_NUM_THREADS=1 pytest -n $(JOBS) --dist loadscope \
+		--nbval-lax --nbval-current-env --nbval-cell-timeout=$(CELL_TIMEOUT)
+
+lint: $(VENV)/.installed
+	@$(RUN) ruff check
+	@$(RUN) ruff format --check
+	@$(RUN) nbstripout --keep-id --verify book/*.ipynb
+
+format: $(VENV)/.installed
+	@$(RUN) ruff check --fix
+	@$(RUN) ruff format
+	@$(RUN) nbstripout --keep-id book/*.ipynb
+
+lock: $(VENV)/.installed
+	@$(RUN) sh tools/lock.sh
+
+clean:
+	rm -rf $(VENV) _build .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

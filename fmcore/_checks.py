@@ -1,0 +1,68 @@
+"""Checks and draws that every module shares: time that broadcasts, noise that is reproducible."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def batch_time(t: float | Tensor, x: Tensor) -> Tensor:
+    """Time as a `(B,)` tensor with the dtype and device of `x`, which has shape `(B, *shape)`.
+
+    `t` is a number, a 0-d tensor or a `(B,)` tensor with values in [0, 1]. Anything else raises
+    `ValueError`: a `(B, 1)` tensor, say, would broadcast over the wrong axis of an image with
+    `B == W` and nobody would notice.
+
+    >>> batch_time(0.25, torch.zeros(3, 2))
+    tensor([0.2500, 0.2500, 0.2500])
+    """
+    if x.ndim == 0:
+        raise ValueError("x needs a batch axis: shape (B, *shape), got a 0-d tensor")
+    t = torch.as_tensor(t, dtype=x.dtype, device=x.device)
+    if t.shape not in ((), x.shape[:1]):
+        raise ValueError(
+            f"t must be a number or have shape () or ({x.shape[0]},) for x of shape "
+            f"{tuple(x.shape)}, got shape {tuple(t.shape)}"
+        )
+    # Written so that NaN fails as well; on a GPU this one look would stall the queue of kernels.
+    if t.device.type == "cpu" and not bool(((t >= 0) & (t <= 1)).all()):
+        outside = t[~((t >= 0) & (t <= 1))].flatten()[0].item()
+        raise ValueError(f"t must lie in [0, 1] (0 is noise, 1 is data), got {outside:g}")
+    return t.expand(x.shape[0])
+
+
+def expand_time(t: float | Tensor, x: Tensor) -> Tensor:
+    """Time shaped `(B, 1, ..., 1)`, so that it broadcasts over `x` of shape `(B, *shape)`.
+
+    The same checks as `batch_time`.
+
+    >>> expand_time(torch.tensor([0.0, 1.0]), torch.zeros(2, 1, 28, 28)).shape
+    torch.Size([2, 1, 1, 1])
+    """
+    return batch_time(t, x).reshape(-1, *(1,) * (x.ndim - 1))
+
+
+def require_generator(generator: torch.Generator | None) -> torch.Generator:
+    """The generator itself; `TypeError` if there is none, for nothing here draws globally."""
+    if not isinstance(generator, torch.Generator):
+        raise TypeError(
+            "generator must be a torch.Generator, e.g. torch.Generator().manual_seed(0); "
+            f"got {type(generator).__name__}"
+        )
+    return generator
+
+
+def randn_like(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Noise N(0, I) with the shape, dtype and device of `x`.
+
+    It is drawn on the generator's own device and then moved: a CPU generator gives the same
+    numbers on every machine.
+    """
+    g = require_generator(generator)
+    return torch.randn(x.shape, generator=g, dtype=x.dtype, device=g.device).to(x.device)
+
+
+def rand_time(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Times `(B,)` uniform in [0, 1), one for each row of `x`."""
+    g = require_generator(generator)
+    return torch.rand(x.shape[0], generator=g, dtype=x.dtype, device=g.device).to(x.device)

@@ -1,0 +1,253 @@
+"""Data: MNIST and its relatives as bytes, and two-dimensional toys.
+
+Images stay `uint8` until they are used: the whole of MNIST is 47 MB, which fits on any GPU, and
+`to_unit` turns a batch into the float32 numbers in [-1, 1] that the networks see.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import math
+import os
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from fmcore._checks import require_generator
+
+# MD5 of the uncompressed files. torchvision checks the archives it downloads, but not the files
+# that it finds, and a truncated one surfaces there as an obscure assertion.
+_CHECKSUMS = {
+    "MNIST": {
+        "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+        "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+        "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+        "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+    },
+    "FashionMNIST": {
+        "train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
+        "train-labels-idx1-ubyte": "9018921c3c673c538a1fc5bad174d6f9",
+        "t10k-images-idx3-ubyte": "8181f5470baa50b63fa0f6fddb340f0a",
+        "t10k-labels-idx1-ubyte": "15d484375f8d13e6eb1aabb0c3f46965",
+    },
+    "KMNIST": {},  # not published: compared with the archive that torchvision leaves beside it
+}
+_TORCHVISION = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "kmnist": "KMNIST"}
+_COUNT = {"train": 60_000, "t10k": 10_000}
+
+
+class DataUnavailable(RuntimeError):
+    """The data set is not on this machine and could not be downloaded."""
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """Images as bytes: `pixels` `(N, 1, H, W)` uint8, `labels` `(N,)` int64, where they are from."""
+
+    pixels: Tensor
+    labels: Tensor
+    name: str
+    source: str
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+
+def load_images(
+    name: str,
+    *,
+    split: str = "train",
+    root: str | Path | None = None,
+    download: bool = True,
+) -> ImageData:
+    """A set of 28x28 grey images: "mnist", "fashion_mnist", "kmnist" or the bundled "digits".
+
+    The first three are looked for in `root`, else in the folder that `FMCORE_DATA` names, else in
+    the user's cache folder, into which they are downloaded with a progress bar. "digits" needs
+    nothing: scikit-learn's 1,797 digits of 8x8 pixels, enlarged to 28x28 (the last 297 are "test").
+
+    Raises `ValueError` for another name or split and for a file whose checksum is wrong (named);
+    `DataUnavailable` when the set cannot be had, with what was tried and what to do.
+
+    >>> load_images("digits", split="test").pixels.shape
+    torch.Size([297, 1, 28, 28])
+    """
+    if name not in (*_TORCHVISION, "digits"):
+        raise ValueError(f"unknown data set {name!r}; choose from {[*_TORCHVISION, 'digits']}")
+    if split not in ("train", "test"):
+        raise ValueError(f"split must be 'train' or 'test', got {split!r}")
+    if name == "digits":
+        return _bundled_digits(split)
+    folder = _find(name, root, download)
+    prefix = "train" if split == "train" else "t10k"
+    for kind in ("images-idx3-ubyte", "labels-idx1-ubyte"):
+        _verify(folder / _TORCHVISION[name] / "raw" / f"{prefix}-{kind}", _TORCHVISION[name])
+    dataset = _torchvision(name)(root=folder, train=split == "train", download=False)
+    return ImageData(dataset.data[:, None], dataset.targets, name, str(folder))
+
+
+def to_unit(pixels: Tensor) -> Tensor:
+    """Bytes 0 ... 255 as float32 in [-1, 1].
+
+    >>> to_unit(torch.tensor([0, 255], dtype=torch.uint8))
+    tensor([-1.,  1.])
+    """
+    if pixels.dtype != torch.uint8:
+        raise TypeError(f"pixels must be uint8, got {pixels.dtype}")
+    return pixels.float() / 127.5 - 1
+
+
+def from_unit(images: Tensor) -> Tensor:
+    """Images in [-1, 1] as bytes 0 ... 255; values outside are clamped, the rest is rounded.
+
+    >>> from_unit(torch.tensor([-1.0, 0.0, 2.0]))
+    tensor([  0, 128, 255], dtype=torch.uint8)
+    """
+    if not images.is_floating_point():
+        raise TypeError(f"images must be of a floating dtype, got {images.dtype}")
+    return ((images.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+
+
+def cache_folder() -> Path:
+    """Where downloads go: `$XDG_CACHE_HOME/fmcore`, or `~/.cache/fmcore`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fmcore"
+
+
+def _torchvision(name: str):
+    import torchvision  # a second of import time that only images need
+
+    return getattr(torchvision.datasets, _TORCHVISION[name])
+
+
+def _files(name: str, folder: Path) -> list[Path]:
+    raw = folder / _TORCHVISION[name] / "raw"
+    return [raw / f"{p}-{k}" for p in _COUNT for k in ("images-idx3-ubyte", "labels-idx1-ubyte")]
+
+
+def _find(name: str, root: str | Path | None, download: bool) -> Path:
+    """The folder that holds the set, after a download if need be."""
+    places = {"root=": root, "FMCORE_DATA": os.environ.get("FMCORE_DATA"), "cache": cache_folder()}
+    places = {why: Path(where).expanduser() for why, where in places.items() if where}
+    for folder in places.values():
+        if all(file.is_file() for file in _files(name, folder)):
+            return folder
+    tried = ", ".join(f"{folder} ({why})" for why, folder in places.items())
+    target = places.get("root=", places["cache"])
+    problem = "download=False"
+    if download:
+        try:
+            _torchvision(name)(root=target, download=True)
+            return target
+        except (RuntimeError, OSError) as error:  # no network, a full disk, a folder of another's
+            problem = f"downloading into {target} failed: {str(error).strip().splitlines()[-1]}"
+    raise DataUnavailable(
+        f"{name} was not found in {tried}; {problem}. Put the four files "
+        f"{', '.join(file.name for file in _files(name, target))} into "
+        f"FOLDER/{_TORCHVISION[name]}/raw and pass root=FOLDER or set FMCORE_DATA=FOLDER, "
+        "or use the bundled name 'digits'."
+    )
+
+
+def _verify(file: Path, dataset: str) -> None:
+    """Raise `ValueError`, naming the file, unless it is the published one to the last byte."""
+    content = file.read_bytes()
+    pixels = 28 * 28 if "images" in file.name else 1
+    size = (16 if pixels > 1 else 8) + _COUNT[file.name.split("-")[0]] * pixels
+    archive = file.with_name(file.name + ".gz")
+    if len(content) != size:
+        problem = f"it has {len(content):,} bytes instead of {size:,}"
+    elif expected := _CHECKSUMS[dataset].get(file.name):
+        found = hashlib.md5(content).hexdigest()
+        problem = found != expected and f"its MD5 is {found} instead of {expected}"
+    else:
+        problem = archive.is_file() and _differs(content, archive)
+    if problem:
+        raise ValueError(f"{file} is damaged: {problem}. Delete it, and it can be fetched again.")
+
+
+def _differs(content: bytes, archive: Path) -> str | bool:
+    try:
+        same = zlib.crc32(content) == zlib.crc32(gzip.decompress(archive.read_bytes()))
+    except (OSError, EOFError, zlib.error) as error:
+        return f"its archive {archive.name} cannot be read ({error})"
+    return not same and f"its content differs from {archive.name}"
+
+
+def _bundled_digits(split: str) -> ImageData:
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    part = slice(0, 1500) if split == "train" else slice(1500, None)
+    small = torch.from_numpy(digits.images[part]).float()[:, None] / 16  # (N, 1, 8, 8) in [0, 1]
+    # 24 pixels and a margin of 2, so that the digits have the size of those of MNIST.
+    large = torch.nn.functional.interpolate(small, size=24, mode="bicubic", align_corners=False)
+    large = torch.nn.functional.pad(large, (2, 2, 2, 2)).clamp(0, 1)
+    labels = torch.from_numpy(digits.target[part]).long()
+    return ImageData((large * 255).round().to(torch.uint8), labels, "digits", "scikit-learn")
+
+
+def toy(name: str, n: int, *, generator: torch.Generator) -> Tensor:
+    """`n` points `(n, 2)` of a two-dimensional distribution that fits into [-3, 3]^2.
+
+    Names: "two_moons", "checkerboard", "eight_gaussians", "spiral", "pinwheel". `ValueError` for
+    another name or a negative or fractional `n`.
+
+    >>> toy("two_moons", 5, generator=torch.Generator().manual_seed(0)).shape
+    torch.Size([5, 2])
+    """
+    if name not in _TOYS:
+        raise ValueError(f"unknown toy {name!r}; choose from {list(_TOYS)}")
+    if not isinstance(n, int) or n < 0:
+        raise ValueError(f"n must be a whole number of points, got {n!r}")
+    g = require_generator(generator)
+    uniform = torch.rand(n, 2, generator=g, device=g.device)
+    normal = torch.randn(n, 2, generator=g, device=g.device)
+    return _TOYS[name](uniform, normal)
+
+
+def _two_moons(uniform: Tensor, normal: Tensor) -> Tensor:
+    angle = math.pi * uniform[:, 0]
+    upper = (uniform[:, 1] < 0.5).float() * 2 - 1  # +1 for the upper moon, -1 for the lower
+    x = torch.stack([upper * (angle.cos() - 0.5), upper * (angle.sin() - 0.25)], dim=-1)
+    return 1.6 * x + 0.12 * normal
+
+
+def _checkerboard(uniform: Tensor, normal: Tensor) -> Tensor:
+    # Eight black fields of a 4x4 board with sides 1.25: the row shifts every other column.
+    field = (uniform[:, :1] * 8).floor()  # (n, 1): 0 ... 7
+    inside = torch.cat([uniform[:, :1] * 8 - field, uniform[:, 1:]], dim=-1)
+    column = (field / 2).floor()
+    row = 2 * (field % 2) + column % 2
+    return 1.25 * (torch.cat([column, row], dim=-1) - 2 + inside)
+
+
+def _eight_gaussians(uniform: Tensor, normal: Tensor) -> Tensor:
+    angle = math.pi / 4 * (uniform[:, 0] * 8).floor()
+    return 2 * torch.stack([angle.cos(), angle.sin()], dim=-1) + 0.2 * normal
+
+
+def _spiral(uniform: Tensor, normal: Tensor) -> Tensor:
+    turn = uniform[:, 0].sqrt()  # the square root spreads the points evenly along the arm
+    angle = 3 * math.pi * turn
+    return 2.5 * turn[:, None] * torch.stack([angle.cos(), angle.sin()], dim=-1) + 0.08 * normal
+
+
+def _pinwheel(uniform: Tensor, normal: Tensor) -> Tensor:
+    blade = 2 * math.pi / 5 * (uniform[:, 0] * 5).floor()
+    radius = 1.5 + 0.45 * normal[:, 0]  # along the blade, which bends as it goes outwards
+    across = 0.15 * normal[:, 1]
+    angle = blade + 0.6 * (radius - 1.5) + across / radius.clamp(min=0.3)
+    return radius[:, None] * torch.stack([angle.cos(), angle.sin()], dim=-1)
+
+
+_TOYS = {
+    "two_moons": _two_moons,
+    "checkerboard": _checkerboard,
+    "eight_gaussians": _eight_gaussians,
+    "spiral": _spiral,
+    "pinwheel": _pinwheel,
+}

@@ -1,0 +1,212 @@
+r"""Probability paths: how a point of noise and a point of data are joined in time.
+
+A path is a schedule `(a, b)`,
+
+    x_t = a(t) x1 + b(t) x0,        x0 ~ N(0, I),  x1 ~ data,  t = 0 noise, t = 1 data,
+
+and everything else follows from it. Differentiating gives the conditional velocity
+
+    u_t = a'(t) x1 + b'(t) x0,
+
+the regression target of conditional flow matching (Lipman et al. 2023, theorem 3). The two lines
+are a linear system for (x1, x0) with determinant D = a' b - a b', so that a velocity field, an
+estimate of the data, an estimate of the noise and the score are four names for one thing:
+
+    x1 = (b v - b' x) / D,      x0 = (a' x - a v) / D,      score = -x0 / b.
+
+With v the marginal velocity these are the posterior means E[x1 | x_t = x] and E[x0 | x_t = x], and
+the last one is the score of p_t (Tweedie).
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fmcore._checks import expand_time
+
+
+class Path(ABC):
+    """A schedule `(a, b)` with its derivatives; each maps a tensor of times to one of its shape."""
+
+    @abstractmethod
+    def a(self, t: Tensor) -> Tensor:
+        """Weight of the data at time t."""
+
+    @abstractmethod
+    def b(self, t: Tensor) -> Tensor:
+        """Weight of the noise at time t."""
+
+    @abstractmethod
+    def da(self, t: Tensor) -> Tensor:
+        """Time derivative of `a`."""
+
+    @abstractmethod
+    def db(self, t: Tensor) -> Tensor:
+        """Time derivative of `b`."""
+
+    def sample(self, x0: Tensor, x1: Tensor, t: float | Tensor) -> tuple[Tensor, Tensor]:
+        """The point `xt` on the path from `x0` to `x1` and the velocity `ut` there.
+
+            xt = a(t) x1 + b(t) x0,    ut = a'(t) x1 + b'(t) x0
+
+        `x0` and `x1` have one shape `(B, *shape)` and one floating dtype; `t` is a number, 0-d or
+        `(B,)`, in [0, 1]. Raises `ValueError` or `TypeError` otherwise.
+
+        >>> x0, x1 = torch.zeros(2, 3), torch.ones(2, 3)
+        >>> xt, ut = OTPath(sigma_min=0.0).sample(x0, x1, torch.tensor([0.0, 0.5]))
+        >>> xt[:, 0], ut[:, 0]
+        (tensor([0.0000, 0.5000]), tensor([1., 1.]))
+        """
+        _same(x0, x1, "x0", "x1")
+        t = expand_time(t, x1)
+        return self.a(t) * x1 + self.b(t) * x0, self.da(t) * x1 + self.db(t) * x0
+
+    def velocity_to_data(self, v: Tensor, x: Tensor, t: float | Tensor) -> Tensor:
+        """E[x1 | x_t = x] from the marginal velocity: (b v - b' x) / (a' b - a b')."""
+        _, a, b, da, db = self._schedule(v, x, t, "v")
+        return (b * v - db * x) / (da * b - a * db)
+
+    def velocity_to_noise(self, v: Tensor, x: Tensor, t: float | Tensor) -> Tensor:
+        """E[x0 | x_t = x] from the marginal velocity: (a' x - a v) / (a' b - a b')."""
+        _, a, b, da, db = self._schedule(v, x, t, "v")
+        return (da * x - a * v) / (da * b - a * db)
+
+    def velocity_to_score(self, v: Tensor, x: Tensor, t: float | Tensor) -> Tensor:
+        """The score, grad log p_t(x) = -E[x0 | x_t = x] / b.
+
+        `ValueError` where b(t) = 0: the noise is gone there and v no longer holds the score.
+        """
+        t, _, b, _, _ = self._schedule(v, x, t, "v")
+        self._refuse(b == 0, t, "the score cannot be told from the velocity where b(t) = 0")
+        return -self.velocity_to_noise(v, x, t.flatten()) / b
+
+    def data_to_velocity(self, x1: Tensor, x: Tensor, t: float | Tensor) -> Tensor:
+        """The velocity a' x1 + b' x0 with x0 = (x - a x1) / b; `ValueError` where b(t) = 0."""
+        t, a, b, da, db = self._schedule(x1, x, t, "x1")
+        self._refuse(b == 0, t, "the velocity cannot be told from the data where b(t) = 0")
+        return da * x1 + db * (x - a * x1) / b
+
+    def noise_to_velocity(self, x0: Tensor, x: Tensor, t: float | Tensor) -> Tensor:
+        """The velocity a' x1 + b' x0 with x1 = (x - b x0) / a; `ValueError` where a(t) = 0."""
+        t, a, b, da, db = self._schedule(x0, x, t, "x0")
+        self._refuse(a == 0, t, "the velocity cannot be told from the noise where a(t) = 0")
+        return da * (x - b * x0) / a + db * x0
+
+    def score_to_velocity(self, score: Tensor, x: Tensor, t: float | Tensor) -> Tensor:
+        """The velocity from the score, through x0 = -b score; `ValueError` where a(t) = 0."""
+        t, a, b, _, _ = self._schedule(score, x, t, "score")
+        self._refuse(a == 0, t, "the velocity cannot be told from the score where a(t) = 0")
+        return self.noise_to_velocity(-b * score, x, t.flatten())
+
+    def _schedule(self, y: Tensor, x: Tensor, t: float | Tensor, name: str) -> tuple[Tensor, ...]:
+        """`(t, a, b, a', b')`, shaped to broadcast over `x`, once `y` and `x` are known to match."""
+        _same(y, x, name, "x")
+        t = expand_time(t, x)
+        return t, self.a(t), self.b(t), self.da(t), self.db(t)
+
+    def _refuse(self, bad: Tensor, t: Tensor, what: str) -> None:
+        if bad.any():
+            raise ValueError(f"{what}: t = {t[bad].flatten()[0].item():g} on {self}")
+
+
+@dataclass(frozen=True)
+class OTPath(Path):
+    """The optimal-transport path: straight lines at constant speed (Lipman et al. 2023, eq. 22).
+
+        xt = t x1 + (1 - (1 - sigma_min) t) x0,        ut = x1 - (1 - sigma_min) x0
+
+    `sigma_min` in [0, 1) is the noise that is left at t = 1: the harbour is that wide. With 0 the
+    path ends on the data itself. The straight line is the *conditional* path; the marginal flow is
+    curved in general. Here D = a' b - a b' = 1: data and noise follow from v at every t.
+
+    >>> OTPath(sigma_min=0.1).b(torch.tensor([0.0, 1.0]))
+    tensor([1.0000, 0.1000])
+    """
+
+    sigma_min: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.sigma_min < 1:
+            raise ValueError(f"sigma_min must lie in [0, 1), got {self.sigma_min!r}")
+
+    def a(self, t: Tensor) -> Tensor:
+        return t
+
+    def b(self, t: Tensor) -> Tensor:
+        # Not 1 - (1 - sigma_min) t, which in floating point misses sigma_min at t = 1.
+        return (1 - t) + self.sigma_min * t
+
+    def da(self, t: Tensor) -> Tensor:
+        return torch.ones_like(t)
+
+    def db(self, t: Tensor) -> Tensor:
+        return torch.full_like(t, self.sigma_min - 1)
+
+
+@dataclass(frozen=True)
+class VPPath(Path):
+    r"""The variance-preserving diffusion path, run from noise to data (Song et al. 2021, eq. 33).
+
+        a(t) = exp(-T(1 - t) / 2),   b(t) = sqrt(1 - a(t)^2),
+        T(s) = beta_min s + (beta_max - beta_min) s^2 / 2
+
+    Two things to know. At t = 0 a little of the data is left: a(0) = exp(-T(1) / 2), 0.0066 with
+    the usual constants. At t = 1 the velocity is infinite, since b falls to 0 like a square root:
+    asking for it there is a `ValueError`.
+
+    >>> VPPath().a(torch.tensor([0.0, 1.0]))
+    tensor([0.0066, 1.0000])
+    """
+
+    beta_min: float = 0.1
+    beta_max: float = 20.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.beta_min <= self.beta_max < math.inf:
+            raise ValueError(
+                "beta_min and beta_max must satisfy 0 < beta_min <= beta_max, "
+                f"got {self.beta_min!r} and {self.beta_max!r}"
+            )
+
+    def _beta(self, t: Tensor) -> Tensor:
+        return self.beta_min + (self.beta_max - self.beta_min) * (1 - t)
+
+    def _integral(self, t: Tensor) -> Tensor:
+        s = 1 - t
+        return self.beta_min * s + (self.beta_max - self.beta_min) * s**2 / 2
+
+    def a(self, t: Tensor) -> Tensor:
+        return torch.exp(-self._integral(t) / 2)
+
+    def b(self, t: Tensor) -> Tensor:
+        return torch.sqrt(-torch.expm1(-self._integral(t)))  # exact near t = 1, where a is near 1
+
+    def da(self, t: Tensor) -> Tensor:
+        return self._beta(t) * self.a(t) / 2
+
+    def db(self, t: Tensor) -> Tensor:
+        b = self.b(t)
+        self._refuse(b == 0, t, "the velocity is infinite where b(t) = 0")
+        return -self.a(t) * self.da(t) / b
+
+
+def _same(y: Tensor, x: Tensor, name_y: str, name_x: str) -> None:
+    """Raise unless two tensors agree in shape and floating dtype; nothing here may broadcast."""
+    for tensor, name in ((y, name_y), (x, name_x)):
+        if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
+            given = tensor.dtype if isinstance(tensor, Tensor) else type(tensor).__name__
+            raise TypeError(f"{name} must be a tensor of a floating dtype, got {given}")
+    if y.shape != x.shape:
+        raise ValueError(
+            f"{name_y} and {name_x} must have the same shape, "
+            f"got {tuple(y.shape)} and {tuple(x.shape)}"
+        )
+    if y.dtype != x.dtype:
+        raise TypeError(
+            f"{name_y} and {name_x} must have the same dtype, got {y.dtype} and {x.dtype}"
+        )

@@ -1,0 +1,6 @@
+"""Seeing velocity fields, particles and digits: still figures, and labs for a live kernel."""
+
+from . import labs, plots
+from .theme import COLORS, ramp, solver_style, theme, use_theme
+
+__all__ = ["COLORS", "labs", "plots", "ramp", "solver_style", "theme", "use_theme"]

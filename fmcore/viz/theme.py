@@ -1,0 +1,164 @@
+"""One visual language for every figure: what each colour means, and how a page is set.
+
+A figure of the book is one image that must hold on white and on the dark theme's `#121212`. Every
+colour here therefore has a contrast of at least 3:1 on both (Web Content Accessibility Guidelines
+2.2, criterion 1.4.11), and text is the grey in the middle: 4.4:1 on white, 4.3:1 on `#121212`,
+where no colour can have more than 4.33:1 on both. The roles differ from one another, and the
+solvers among themselves, for deuteranopes and protanopes too; solvers also differ by marker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
+
+COLORS: dict[str, str] = {
+    "source": "#4b6db6",  # noise, x0
+    "target": "#c8622b",  # data, x1
+    "path": "#a074ea",  # what moves between them, xt
+    "field": "#589080",  # the velocity field itself
+    "euler": "#c43a0c",
+    "midpoint": "#b08c12",
+    "heun": "#26775a",
+    "rk4": "#0f97f5",
+    "bosh3": "#6b5ad4",
+    "dopri5": "#d3499b",
+    "ink": "#777a7e",  # text and reference curves
+    "muted": "#777a7e80",  # spines, ticks, what should recede
+}
+
+
+@dataclass(frozen=True)
+class SolverStyle:
+    """How one solver is drawn: its name in a legend, its colour, marker and line style."""
+
+    label: str
+    color: str
+    marker: str
+    linestyle: Any
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """The keyword arguments of `Axes.plot` that carry the style."""
+        return {"color": self.color, "marker": self.marker, "linestyle": self.linestyle}
+
+
+_DASHED, _DOTTED, _DASH_DOTTED = (0, (4, 1.6)), (0, (1.2, 1.2)), (0, (4, 1.4, 1.2, 1.4))
+_SOLVER_STYLES = {
+    "euler": ("Euler", "o", "-"),
+    "midpoint": ("Midpoint", "s", _DASHED),
+    "heun": ("Heun", "^", "-"),
+    "rk4": ("RK4", "D", _DASHED),
+    "bosh3": ("Bogacki–Shampine", "v", _DOTTED),
+    "dopri5": ("Dormand–Prince", "P", _DASH_DOTTED),
+}
+
+
+def solver_style(method: str) -> SolverStyle:
+    """The style of a solver; `ValueError` with all names if it has none.
+
+    >>> solver_style("heun").marker
+    '^'
+    """
+    if method not in _SOLVER_STYLES:
+        raise ValueError(f"method must be one of {', '.join(_SOLVER_STYLES)}; got {method!r}")
+    label, marker, linestyle = _SOLVER_STYLES[method]
+    return SolverStyle(label, COLORS[method], marker, linestyle)
+
+
+def ramp(color: str) -> LinearSegmentedColormap:
+    """A sequential colormap from nothing (transparent) to `color`, for any background.
+
+    >>> print(*ramp("#ff0000")([0.0, 1.0])[:, 3])
+    0.0 1.0
+    """
+    # Opacity rises faster than the value at first: the faint end has to be seen on both pages.
+    steps = [0.0, 0.25, 0.5, 0.75, 1.0]
+    return LinearSegmentedColormap.from_list(
+        "ramp", [(s, (*to_rgb(color), s**0.75)) for s in steps], N=256
+    )
+
+
+# Text and the colour of frames; "auto" holds on both pages.
+_INKS = {
+    "auto": (COLORS["ink"], COLORS["muted"]),
+    "light": ("#26292d", "#8a8f96"),
+    "dark": ("#dfe2e6", "#7d838b"),
+}
+
+
+def _rc(name: str) -> dict[str, Any]:
+    if name not in _INKS:
+        raise ValueError(f"theme must be one of {', '.join(_INKS)}; got {name!r}")
+    ink, frame = _INKS[name]
+    order = ["path", "target", "source", "heun", "midpoint", "dopri5"]
+    return {
+        # 7 inches at 100 dots: 700 CSS px wide, and 9 px type where a phone shows it at 360.
+        "figure.figsize": (7.0, 4.4),
+        "figure.dpi": 100,
+        "savefig.dpi": 200,
+        "figure.constrained_layout.use": True,
+        "figure.facecolor": "none",
+        "axes.facecolor": "none",
+        "savefig.facecolor": "none",
+        "font.family": "sans-serif",
+        "font.sans-serif": ["DejaVu Sans"],  # matplotlib ships it: the same everywhere
+        "font.size": 13,
+        "axes.titlesize": 13,
+        "axes.labelsize": 13,
+        "xtick.labelsize": 12,
+        "ytick.labelsize": 12,
+        "legend.fontsize": 12,
+        "legend.frameon": False,
+        "legend.handlelength": 2.2,
+        "text.color": ink,
+        "axes.labelcolor": ink,
+        "axes.titlecolor": ink,
+        "xtick.labelcolor": ink,
+        "ytick.labelcolor": ink,
+        "xtick.color": frame,
+        "ytick.color": frame,
+        "axes.edgecolor": frame,
+        "axes.linewidth": 0.8,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.titlepad": 8,
+        "axes.prop_cycle": mpl.cycler(color=[COLORS[k] for k in order]),
+        "xtick.major.width": 0.8,
+        "ytick.major.width": 0.8,
+        "xtick.minor.width": 0.5,
+        "ytick.minor.width": 0.5,
+        "lines.linewidth": 1.8,
+        "lines.markersize": 5.5,
+        "grid.color": frame,
+        "grid.linewidth": 0.5,
+    }
+
+
+@contextmanager
+def theme(name: str = "auto") -> Iterator[None]:
+    """A context in which figures are set for a page: "auto" (either), "light" or "dark".
+
+    >>> with theme("light"):
+    ...     mpl.rcParams["text.color"]
+    '#26292d'
+    """
+    with mpl.rc_context(_rc(name)):
+        yield
+
+
+def use_theme(name: str = "auto") -> None:
+    """Sets the theme for the rest of the notebook, at two pixels a point of a plain screen."""
+    mpl.rcParams.update(_rc(name))
+    try:
+        from IPython import get_ipython
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+    except ImportError:  # no notebook, nothing to set
+        return
+    if get_ipython() is not None:
+        set_matplotlib_formats("retina")

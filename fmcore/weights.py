@@ -1,0 +1,145 @@
+"""Weights on disk: safetensors with the configuration in the header, and nothing that can run.
+
+A file holds the tensors and one JSON text that says which network, which path and which images they
+belong to, so that a file is enough to sample. Pickle is never read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import asdict
+from pathlib import Path as FilePath
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from fmcore.networks import MLP, UNet
+from fmcore.paths import OTPath, Path, VPPath
+
+_NETWORKS = {"UNet": UNet, "MLP": MLP}
+_PATHS = {"OTPath": OTPath, "VPPath": VPPath}
+_PRETRAINED = FilePath(__file__).parent / "pretrained"
+
+
+class FlowModel(nn.Module):
+    """A network with the path it was trained on: callable as `v(x, t)`, ready to sample and save.
+
+    `shape` is that of one sample, e.g. (1, 28, 28); `about` holds whatever else is worth knowing
+    (data, recipe, seed, device, time) as plain JSON values. `.config` is everything but the weights.
+
+    >>> model = FlowModel(UNet(base=8), OTPath(), shape=(1, 28, 28))
+    >>> model(torch.zeros(2, 1, 28, 28), 0.5).shape, model.path
+    (torch.Size([2, 1, 28, 28]), OTPath(sigma_min=0.0))
+    """
+
+    def __init__(self, net: nn.Module, path: Path, shape: tuple[int, ...], about: dict | None = None):
+        super().__init__()
+        if type(net) not in _NETWORKS.values() or type(path) not in _PATHS.values():
+            raise TypeError(
+                f"net must be one of {list(_NETWORKS)} and path one of {list(_PATHS)}, "
+                f"got {type(net).__name__} and {type(path).__name__}"
+            )
+        self.net, self.path = net, path
+        self.config = {
+            "network": {"name": type(net).__name__, **net.config},
+            "path": {"name": type(path).__name__, **asdict(path)},
+            "shape": list(shape),
+            "about": about or {},
+        }
+
+    def forward(self, x: Tensor, t: float | Tensor, label: Tensor | None = None) -> Tensor:
+        return self.net(x, t) if label is None else self.net(x, t, label)
+
+
+def check_writable(file: str | FilePath) -> FilePath:
+    """The path itself, if a file can be written there; `ValueError` says why not.
+
+    Meant for the start of long work, whose result would otherwise be lost at the end.
+    """
+    file = FilePath(file).expanduser()
+    if file.is_dir():
+        raise ValueError(f"cannot write {file}: it is a folder")
+    if not file.parent.is_dir():
+        raise ValueError(f"cannot write {file}: there is no folder {file.parent}")
+    try:
+        # Trying is the only honest test: permission bits do not bind root, nor a read-only disk.
+        tempfile.TemporaryFile(dir=file.parent).close()
+    except OSError as error:
+        raise ValueError(f"cannot write {file}: {error.strerror}") from error
+    if file.exists() and not os.access(file, os.W_OK):
+        raise ValueError(f"cannot write {file}: the file is write-protected")
+    return file
+
+
+def save_weights(model: FlowModel, file: str | FilePath) -> None:
+    """Write a model as safetensors, whole or not at all: a crash leaves the old file in place.
+
+    `TypeError` for anything but a `FlowModel`, `ValueError` for a place that cannot be written.
+    """
+    if not isinstance(model, FlowModel):
+        raise TypeError(f"model must be a FlowModel, got {type(model).__name__}")
+    file = check_writable(file)
+    tensors = {k: v.detach().cpu().contiguous() for k, v in model.net.state_dict().items()}
+    partial = file.with_name(file.name + ".partial")
+    try:
+        partial.write_bytes(save(tensors, metadata={"fmcore": json.dumps(model.config)}))
+        os.replace(partial, file)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load_weights(file: str | FilePath) -> FlowModel:
+    """The model in a file that `save_weights` wrote, in evaluation mode, on the CPU.
+
+    `FileNotFoundError` if there is none; `ValueError` for a file that is damaged, that is not
+    safetensors, or whose tensors do not fit the network it names. No code in a file is ever run.
+    """
+    file = FilePath(file).expanduser()
+    if not file.is_file():
+        raise FileNotFoundError(f"there is no weight file {file}")
+    try:
+        with safe_open(file, framework="pt") as content:
+            header = (content.metadata() or {}).get("fmcore")
+            tensors = {name: content.get_tensor(name) for name in content.keys()}
+    except (SafetensorError, OSError) as error:
+        raise ValueError(
+            f"{file} is damaged or not a safetensors file ({error}); other formats are not read, "
+            "for they may run code"
+        ) from error
+    if header is None:
+        raise ValueError(f"{file} was not written by fmcore: its header has no configuration")
+    try:
+        config = json.loads(header)
+        network, path = config["network"], config["path"]
+        net = _NETWORKS[network["name"]](**{k: network[k] for k in network if k != "name"})
+        path = _PATHS[path["name"]](**{k: path[k] for k in path if k != "name"})
+        model = FlowModel(net, path, tuple(config["shape"]), config["about"])
+    except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{file} holds no configuration that fits: {error!r}") from error
+    expected = {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            raise ValueError(
+                f"{file} does not fit the network it names, {network['name']}: {name} should be "
+                f"{expected.get(name, 'absent')} and is {found.get(name, 'absent')}"
+            )
+    net.load_state_dict(tensors)
+    return model.eval()
+
+
+def load_pretrained(name: str) -> FlowModel:
+    """A model that comes with the library: "mnist" draws handwritten digits.
+
+    >>> load_pretrained("mnist").config["shape"]
+    [1, 28, 28]
+    """
+    file = _PRETRAINED / f"{name}.safetensors"
+    if not file.is_file():
+        names = sorted(f.stem for f in _PRETRAINED.glob("*.safetensors"))
+        raise ValueError(f"there is no pretrained model {name!r}; choose from {names}")
+    return load_weights(file)

@@ -1,0 +1,74 @@
+"""The command line, from training to a picture, and its one-line errors."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fmcore.cli import main
+from fmcore.weights import load_weights
+
+SMALL = ["--data", "digits", "--base", "8", "--steps", "3", "--batch-size", "8", "--no-progress"]
+
+
+def test_train_then_sample(tmp_path, capsys):
+    weights, picture = tmp_path / "w.safetensors", tmp_path / "digits.png"
+    main(["train", "--out", str(weights), *SMALL, "--classes", "--log-every", "1"])
+    output = capsys.readouterr().out
+    assert "1,500 images of digits" in output and "step 3/3" in output
+    about = load_weights(weights).config["about"]
+    assert about["data"] == "digits" and about["recipe"]["steps"] == 3
+    sample = ["sample", "--out", str(picture), "--weights", str(weights), "--n", "6"]
+    main([*sample, "--solver", "euler", "--steps", "2", "--label", "3"])
+    assert Image.open(picture).size == (3 * 28 + 2 * 2, 2 * 28 + 2)
+
+
+def test_training_is_repeatable(tmp_path):
+    files = [tmp_path / "a.safetensors", tmp_path / "b.safetensors"]
+    for file in files:
+        main(["train", "--out", str(file), *SMALL])
+    a, b = (load_weights(file).state_dict() for file in files)
+    assert all(a[name].equal(b[name]) for name in a)
+
+
+def test_shipped_digits_from_another_folder(tmp_path):
+    """`fmcore sample --solver heun --steps 10 --out digits.png`, right after installation."""
+    command = [sys.executable, "-m", "fmcore", "sample", "--solver", "heun", "--steps", "10"]
+    result = subprocess.run(
+        [*command, "--out", "digits.png", "--n", "4"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+    pixels = np.asarray(Image.open(tmp_path / "digits.png"))
+    assert pixels.max() > 200 and 0.5 < (pixels < 30).mean() < 0.95  # strokes on black
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--out", "nowhere/w.safetensors", *SMALL], "there is no folder nowhere"),
+        (["train", "--out", "w.safetensors", *SMALL, "--epochs", "1"], "exactly one of epochs and"),
+        (["sample", "--out", "nowhere/x.png"], "there is no folder nowhere"),
+        (["sample", "--out", "x.png", "--weights", "cifar"], "no pretrained model 'cifar'"),
+        (["sample", "--out", "x.png", "--weights", "w.pt"], "there is no weight file w.pt"),
+        (["sample", "--out", "x.png", "--steps", "0"], "steps"),
+        (["sample", "--out", "x.png", "--label", "3"], "without classes"),
+        (["sample", "--out", "x.nonsense", "--n", "1"], "x.nonsense"),
+    ],
+)
+def test_mistakes_end_in_one_line(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith("fmcore: ") and message in error and "Traceback" not in error
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [["sample", "--solver", "rk5", "--out", "x.png"], ["fly"]])
+def test_unknown_words_are_refused_by_the_parser(arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2

@@ -1,0 +1,151 @@
+"""Losses against closed forms and against torch's own smooth L1."""
+
+import pytest
+import torch
+
+from fmcore.losses import cfm_loss, reference_loss
+from fmcore.paths import OTPath, VPPath
+
+
+def gen(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def batch(*shape, seed=1):
+    return torch.randn(*shape, generator=gen(seed), dtype=torch.float64)
+
+
+def test_loss_of_a_constant_error_is_its_square():
+    x0, x1 = batch(6, 3, seed=1), batch(6, 3, seed=2)
+    ut = x1 - 0.9 * x0
+    error = torch.tensor([1.0, -2.0, 3.0], dtype=torch.float64)
+    loss = cfm_loss(lambda x, t: ut + error, OTPath(sigma_min=0.1), x1, x0=x0, t=0.3)
+    torch.testing.assert_close(loss.item(), (1 + 4 + 9) / 3)
+
+
+def test_network_is_asked_at_the_point_of_the_path_and_at_its_time():
+    x0, x1 = batch(4, 1, 4, 4, seed=1), batch(4, 1, 4, 4, seed=2)
+    t, seen = torch.tensor([0.1, 0.4, 0.6, 0.9], dtype=torch.float64), {}
+
+    def net(x, t):
+        seen.update(x=x, t=t)
+        return torch.zeros_like(x)
+
+    cfm_loss(net, OTPath(), x1, x0=x0, t=t)
+    assert torch.equal(seen["t"], t)
+    for i, ti in enumerate(t):
+        torch.testing.assert_close(seen["x"][i], ti * x1[i] + (1 - ti) * x0[i])
+
+
+@pytest.mark.parametrize("path", [OTPath(), OTPath(sigma_min=0.2)])
+def test_floor_is_the_variance_of_the_conditional_velocity(path):
+    """For x1 ~ N(0, s^2) the marginal field is linear, and the variance has a closed form.
+
+    (x_t, u_t) is Gaussian: Var(u | x_t) = Var(u) - Cov(u, x_t)^2 / Var(x_t), averaged over t.
+    """
+    s, c = 0.5, 1 - path.sigma_min
+    t = torch.linspace(0, 1, 20_001, dtype=torch.float64)
+    b = 1 - c * t
+    variance, covariance = t**2 * s**2 + b**2, t * s**2 - c * b
+    floor = torch.trapezoid(s**2 + c**2 - covariance**2 / variance, t).item()
+
+    def marginal(x, t):
+        t = t[:, None]
+        b = 1 - c * t
+        return (t * s**2 - c * b) / (t**2 * s**2 + b**2) * x
+
+    x1 = s * batch(400_000, 1)
+    at_optimum = cfm_loss(marginal, path, x1, generator=gen()).item()
+    assert floor > 0.1
+    assert abs(at_optimum - floor) < 0.005
+    assert cfm_loss(lambda x, t: marginal(x, t) + 0.1, path, x1, generator=gen()) > at_optimum
+
+
+def test_drawn_noise_is_standard_and_time_uniform():
+    seen = {}
+
+    def net(x, t):
+        seen.update(x=x, t=t)
+        return x
+
+    cfm_loss(net, OTPath(), torch.zeros(200_000, 1, dtype=torch.float64), generator=gen())
+    x0 = seen["x"] / (1 - seen["t"][:, None])
+    assert abs(x0.mean()) < 0.01 and abs(x0.std() - 1) < 0.01
+    quantiles = torch.quantile(seen["t"], torch.tensor([0.1, 0.5, 0.9], dtype=torch.float64))
+    torch.testing.assert_close(quantiles.tolist(), [0.1, 0.5, 0.9], atol=0.01, rtol=0)
+
+
+def test_reference_loss_weighs_the_rows_by_time():
+    """Only row i is wrong, by much more than beta: the loss is w_i (|r| - beta / 2) / B."""
+    x0, x1 = batch(3, 2, 4, 4, seed=1), batch(3, 2, 4, 4, seed=2)
+    t = torch.tensor([0.1, 0.5, 0.8], dtype=torch.float64)
+    weights = [0.09 / 0.5, 0.25 / 0.5, 0.16 / 0.5]  # t (1 - t) over its sum
+    for i, w in enumerate(weights):
+        def net(x, t, i=i):
+            v = (x1 - x0).clone()
+            v[i] += 5.0
+            return v
+
+        loss = reference_loss(net, OTPath(), x1, x0=x0, t=t, penalty=0.0)
+        torch.testing.assert_close(loss.item(), w * (5.0 - 0.05))
+
+
+def test_reference_loss_is_quadratic_for_small_errors():
+    x0, x1 = batch(3, 2, seed=1), batch(3, 2, seed=2)
+    loss = reference_loss(
+        lambda x, t: x1 - x0 + 0.04, OTPath(), x1, x0=x0, t=0.5, penalty=0.0, beta=0.1
+    )
+    torch.testing.assert_close(loss.item(), 0.04**2 / (2 * 0.1))
+
+
+def test_reference_loss_penalises_speed():
+    x0, x1 = torch.zeros(3, 2, dtype=torch.float64), torch.full((3, 2), 4.0, dtype=torch.float64)
+    loss = reference_loss(lambda x, t: x1 - x0, OTPath(), x1, x0=x0, t=0.5)
+    torch.testing.assert_close(loss.item(), 3e-5 * 16)
+
+
+def test_reference_loss_draws_times_inside_the_margin():
+    seen = []
+
+    def net(x, t):
+        seen.append(t)
+        return x
+
+    reference_loss(net, OTPath(), batch(50_000, 1), generator=gen(), t_margin=0.2)
+    assert seen[0].min() >= 0.2 and seen[0].max() <= 0.8
+    assert seen[0].min() < 0.21 and seen[0].max() > 0.79
+
+
+@pytest.mark.parametrize("loss", [cfm_loss, reference_loss])
+def test_same_seed_same_loss_and_no_global_draw(loss):
+    x1, before = batch(8, 2), torch.random.get_rng_state()
+    values = [loss(lambda x, t: x, OTPath(), x1, generator=gen(s)).item() for s in (3, 3, 4)]
+    assert values[0] == values[1] != values[2]
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("loss", [cfm_loss, reference_loss])
+def test_label_reaches_the_network(loss):
+    label, seen = torch.tensor([1, 2]), []
+    loss(lambda x, t, y: seen.append(y) or x, VPPath(), batch(2, 2), t=0.5, label=label,
+         generator=gen())
+    assert seen[0] is label
+
+
+@pytest.mark.parametrize("loss", [cfm_loss, reference_loss])
+def test_bad_input(loss):
+    with pytest.raises(TypeError, match="generator must be a torch.Generator"):
+        loss(lambda x, t: x, OTPath(), batch(2, 2))
+    with pytest.raises(ValueError, match=r"must return the shape of its input.*got \(2,\)"):
+        loss(lambda x, t: x[:, 0], OTPath(), batch(2, 2), generator=gen())
+    with pytest.raises(ValueError, match="same shape"):
+        loss(lambda x, t: x, OTPath(), batch(2, 2), x0=batch(1, 2), t=0.5)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'weigth'"):
+        loss(lambda x, t: x, OTPath(), batch(2, 2), generator=gen(), weigth=1)
+
+
+def test_bad_reference_settings():
+    with pytest.raises(ValueError, match="beta must be positive"):
+        reference_loss(lambda x, t: x, OTPath(), batch(2, 2), generator=gen(), beta=0.0)
+    with pytest.raises(ValueError, match="t_margin"):
+        reference_loss(lambda x, t: x, OTPath(), batch(2, 2), generator=gen(), t_margin=0.5)

@@ -1,0 +1,195 @@
+"""The networks: counts, shapes, what time and label change, and what is refused."""
+
+import math
+
+import pytest
+import torch
+
+from fmcore.networks import MLP, ResBlock, TimeEmbedding, UNet
+
+
+def net(**kwargs):
+    torch.manual_seed(0)
+    return UNet(**{"base": 8, "time_dim": 16, "groups": 4, **kwargs})
+
+
+def noise(*shape):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize(("base", "parameters"), [(64, 1_135_361), (32, 334_337)])
+def test_parameter_count_is_that_of_the_reference(base, parameters):
+    assert sum(p.numel() for p in UNet(base=base).parameters()) == parameters
+
+
+def test_parameters_layer_by_layer():
+    counts = {
+        name: sum(p.numel() for p in module.parameters())
+        for name, module in UNet().named_children()
+    }
+    assert counts == {
+        "embed_time": 2 * (128 * 128 + 128),
+        "enter": 9 * 64 + 64,
+        "block1": 2 * 128 + 2 * (9 * 64 * 64 + 64) + 128 * 128 + 128,
+        "down": 16 * 64 * 128 + 128,
+        "block2": 2 * 256 + 2 * (9 * 128 * 128 + 128) + 128 * 256 + 256,
+        "block3": 2 * 256 + 2 * (9 * 128 * 128 + 128) + 128 * 256 + 256,
+        "up": 16 * 128 * 64 + 64,
+        "block4": 2 * 128 + 2 * (9 * 64 * 64 + 64) + 128 * 128 + 128,
+        "leave": 128 + 9 * 64 + 1,
+    }
+
+
+def test_embedding_against_sines_worked_out_by_hand():
+    t, dim, scale = 0.3, 8, 2 * math.pi
+    found = TimeEmbedding(dim, scale)(torch.tensor([t]))[0]
+    w = [10000 ** (-k / 3) for k in range(4)]
+    expected = [math.cos(scale * t * f) for f in w] + [math.sin(scale * t * f) for f in w]
+    torch.testing.assert_close(found, torch.tensor(expected))
+
+
+def test_scaled_embedding_moves_and_the_unscaled_one_hardly_does():
+    t = torch.linspace(0, 1, 1001)
+    moved = {
+        scale: (TimeEmbedding(128, scale)(t).std(0) > 0.05).float().mean().item()
+        for scale in (1.0, 2 * math.pi, 1000.0)
+    }
+    assert moved[1.0] < 0.4 < 0.75 < moved[1000.0]
+    assert moved[1.0] < moved[2 * math.pi] < moved[1000.0]
+
+
+def test_embedding_is_exact_under_autocast():
+    embedding, t = TimeEmbedding(32), torch.rand(7, generator=torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = embedding(t)
+    assert found.dtype == torch.float32 and torch.equal(found, embedding(t))
+
+
+def test_film_scales_and_shifts_the_channels():
+    torch.manual_seed(0)
+    block, x = ResBlock(8, 4, groups=2), noise(2, 8, 6, 6)
+    with torch.no_grad():
+        block.film.weight.zero_()
+        block.film.bias.zero_()
+        plain = block(x, torch.zeros(2, 4))
+        # norm2 undoes a common scale and shift of a group; within a group it must show.
+        block.film.bias[:8] = torch.arange(8.0)
+        scaled = block(x, torch.zeros(2, 4))
+        h = block.conv1(torch.nn.functional.silu(block.norm1(x)))
+        h = h * (1 + torch.arange(8.0))[None, :, None, None]
+        expected = x + block.conv2(torch.nn.functional.silu(block.norm2(h)))
+        block.film.bias[:8] = 0
+        block.film.bias[8:] = torch.arange(8.0)
+        shifted = block(x, torch.zeros(2, 4))
+    torch.testing.assert_close(scaled, expected)
+    assert not torch.allclose(plain, scaled) and not torch.allclose(plain, shifted)
+
+
+@pytest.mark.parametrize("shape", [(3, 1, 28, 28), (4, 1, 4, 4), (2, 1, 12, 20)])
+def test_the_velocity_has_the_shape_of_the_image(shape):
+    assert net()(noise(*shape), 0.5).shape == shape
+
+
+def test_colour_images():
+    assert net(in_channels=3)(noise(2, 3, 8, 8), 0.5).shape == (2, 3, 8, 8)
+
+
+def test_every_parameter_learns():
+    model = net(num_classes=10)
+    model(noise(3, 1, 8, 8), 0.4, torch.tensor([0, 3, 10])).square().sum().backward()
+    for name, p in model.named_parameters():
+        assert p.grad is not None and p.grad.abs().sum() > 0, name
+
+
+def test_each_row_sees_its_own_time_also_when_batch_and_width_are_equal():
+    model, x = net(), noise(1, 1, 4, 4).expand(4, 1, 4, 4)
+    t = torch.tensor([0.0, 0.3, 0.6, 1.0])
+    together = model(x, t)
+    alone = torch.cat([model(x[:1], ti) for ti in t])
+    torch.testing.assert_close(together, alone)
+    assert (together[0] - together[1]).abs().max() > 1e-4
+
+
+def test_a_number_a_scalar_and_a_vector_of_times_agree():
+    model, x = net(), noise(3, 1, 8, 8)
+    assert torch.equal(model(x, 0.5), model(x, torch.tensor(0.5)))
+    assert torch.equal(model(x, 0.5), model(x, torch.full((3,), 0.5)))
+
+
+def test_labels_change_the_field_and_none_means_the_null_class():
+    model, x = net(num_classes=10), noise(3, 1, 8, 8)
+    label = torch.tensor([1, 2, 3])
+    assert not torch.allclose(model(x, 0.5, label), model(x, 0.5))
+    assert torch.equal(model(x, 0.5), model(x, 0.5, torch.full((3,), 10)))
+
+
+def test_config_rebuilds_the_network():
+    model = net(num_classes=3, time_scale=7.0)
+    torch.manual_seed(0)
+    again = UNet(**model.config)
+    x = noise(2, 1, 8, 8)
+    assert torch.equal(model(x, 0.2), again(x, 0.2))
+    mlp = MLP(dim=3, hidden=16, depth=2)
+    assert sum(p.numel() for p in MLP(**mlp.config).parameters()) == sum(
+        p.numel() for p in mlp.parameters()
+    )
+
+
+def test_mlp_depends_on_point_and_time():
+    torch.manual_seed(0)
+    model, x = MLP(dim=2), noise(5, 2)
+    v = model(x, 0.5)
+    assert v.shape == (5, 2)
+    assert not torch.allclose(v, model(x, 0.6)) and not torch.allclose(v, model(x + 0.1, 0.5))
+    each = torch.cat([model(x[i : i + 1], t) for i, t in enumerate((0.1, 0.2, 0.3, 0.4, 0.5))])
+    torch.testing.assert_close(model(x, torch.tensor([0.1, 0.2, 0.3, 0.4, 0.5])), each)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 8, 8), (2, 8, 8), (2, 1, 7, 8), (2, 1, 8, 7)])
+def test_an_image_that_does_not_fit_is_refused(shape):
+    with pytest.raises(ValueError, match=r"\(B, 1, H, W\) with even H and W, got"):
+        net()(torch.zeros(shape), 0.5)
+
+
+def test_a_point_that_does_not_fit_is_refused():
+    with pytest.raises(ValueError, match=r"\(B, 2\), got \(4, 3\)"):
+        MLP(dim=2)(torch.zeros(4, 3), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        (torch.tensor([0, 11]), r"labels must lie in \[0, 9\]"),
+        (torch.tensor([-1, 0]), r"labels must lie in \[0, 9\]"),
+        (torch.tensor([0.0, 1.0]), "integers"),
+        (torch.tensor([1]), r"label must be \(2,\) integers"),
+    ],
+)
+def test_labels_that_do_not_fit_are_refused(label, message):
+    with pytest.raises(ValueError, match=message):
+        net(num_classes=10)(torch.zeros(2, 1, 8, 8), 0.5, label)
+
+
+def test_a_label_for_a_network_without_classes_is_refused():
+    with pytest.raises(ValueError, match="without classes"):
+        net()(torch.zeros(2, 1, 8, 8), 0.5, torch.tensor([0, 1]))
+
+
+@pytest.mark.parametrize(
+    "kwargs",
+    [{"base": 12, "groups": 8}, {"base": 0}, {"in_channels": 0}, {"num_classes": 0}],
+)
+def test_impossible_networks_are_refused(kwargs):
+    with pytest.raises(ValueError, match="got"):
+        UNet(**kwargs)
+
+
+@pytest.mark.parametrize(("dim", "scale"), [(7, 1.0), (2, 1.0), (8, 0.0), (8, float("inf"))])
+def test_impossible_embeddings_are_refused(dim, scale):
+    with pytest.raises(ValueError, match="got"):
+        TimeEmbedding(dim, scale)
+
+
+def test_an_impossible_mlp_is_refused():
+    with pytest.raises(ValueError, match="at least 1, got 2, 0, 3"):
+        MLP(hidden=0)

@@ -1,0 +1,172 @@
+"""Paths against closed forms, autograd in time and the exact Gaussian marginal."""
+
+import pytest
+import torch
+
+from fmcore.paths import OTPath, VPPath
+
+PATHS = [OTPath(), OTPath(sigma_min=0.1), VPPath(), VPPath(beta_min=0.5, beta_max=3.0)]
+IDS = [str(p) for p in PATHS]
+
+
+def images(seed, dtype=torch.float64):
+    """B == W, where a time that broadcasts over the wrong axis goes unnoticed."""
+    return torch.randn(
+        4, 3, 4, 4, dtype=dtype, generator=torch.Generator().manual_seed(seed)
+    )
+
+
+def times(dtype=torch.float64):
+    return torch.tensor([0.05, 0.3, 0.62, 0.9], dtype=dtype)
+
+
+def test_ot_path_is_the_equation_of_the_design():
+    x0, x1, sigma = images(0), images(1), 0.1
+    xt, ut = OTPath(sigma_min=sigma).sample(x0, x1, times())
+    for i, t in enumerate(times().tolist()):
+        torch.testing.assert_close(xt[i], t * x1[i] + (1 - (1 - sigma) * t) * x0[i])
+        torch.testing.assert_close(ut[i], x1[i] - (1 - sigma) * x0[i])
+
+
+@pytest.mark.parametrize("sigma", [0.0, 0.1])
+def test_ot_path_begins_at_the_noise_and_ends_at_the_data(sigma):
+    x0, x1 = images(0, torch.float32), images(1, torch.float32)
+    path = OTPath(sigma_min=sigma)
+    assert torch.equal(path.sample(x0, x1, 0.0)[0], x0)
+    assert torch.equal(path.sample(x0, x1, 1.0)[0], x1 + sigma * x0)
+
+
+@pytest.mark.parametrize("path", PATHS, ids=IDS)
+def test_velocity_is_the_time_derivative_of_the_path(path):
+    x0, x1 = images(0), images(1)
+    _, ut = path.sample(x0, x1, times())
+    _, derivative = torch.func.jvp(
+        lambda t: path.sample(x0, x1, t)[0], (times(),), (torch.ones(4, dtype=torch.float64),)
+    )
+    torch.testing.assert_close(ut, derivative)
+
+
+def test_vp_path_keeps_the_variance_and_solves_its_diffusion():
+    path, t = VPPath(), torch.linspace(0, 0.999, 50, dtype=torch.float64)
+    torch.testing.assert_close(path.a(t) ** 2 + path.b(t) ** 2, torch.ones_like(t))
+    # d log a / ds = -beta(s) / 2 in diffusion time s = 1 - t (Song et al. 2021): integrate beta.
+    s = torch.linspace(0, 1, 100_001, dtype=torch.float64)
+    integral = torch.trapezoid(0.1 + 19.9 * s, s)
+    torch.testing.assert_close(path.a(torch.zeros(1, dtype=torch.float64)), torch.exp(-integral / 2)[None])
+    assert path.a(torch.ones(1)).item() == 1
+
+
+@pytest.mark.parametrize("path", PATHS, ids=IDS)
+def test_data_and_noise_are_recovered_from_the_conditional_velocity(path):
+    x0, x1 = images(0), images(1)
+    xt, ut = path.sample(x0, x1, times())
+    torch.testing.assert_close(path.velocity_to_data(ut, xt, times()), x1)
+    torch.testing.assert_close(path.velocity_to_noise(ut, xt, times()), x0)
+    torch.testing.assert_close(path.data_to_velocity(x1, xt, times()), ut)
+    torch.testing.assert_close(path.noise_to_velocity(x0, xt, times()), ut)
+
+
+@pytest.mark.parametrize("path", PATHS, ids=IDS)
+@pytest.mark.parametrize("name", ["data", "noise", "score"])
+def test_conversions_round_trip(path, name):
+    v, x = images(2), images(3)
+    there = getattr(path, f"velocity_to_{name}")(v, x, times())
+    back = getattr(path, f"{name}_to_velocity")(there, x, times())
+    torch.testing.assert_close(back, v)
+
+
+@pytest.mark.parametrize("path", PATHS, ids=IDS)
+def test_score_is_the_gradient_of_the_exact_density(path):
+    # x1 ~ N(m, s^2), x0 ~ N(0, 1): x_t ~ N(a m, a^2 s^2 + b^2), whose flow moves the standardised
+    # coordinate along unchanged: v = a' m + (d log std / dt) (x - a m).
+    m, s = 1.7, 0.4
+    x, t = images(4), times()
+    at = t.reshape(-1, 1, 1, 1)
+
+    def std(t):
+        return torch.sqrt(path.a(t) ** 2 * s**2 + path.b(t) ** 2)
+
+    growth = torch.func.jvp(lambda t: std(t).log(), (at,), (torch.ones_like(at),))[1]
+    drift = torch.func.jvp(path.a, (at,), (torch.ones_like(at),))[1] * m
+    v = drift + growth * (x - path.a(at) * m)
+    score = -(x - path.a(at) * m) / std(at) ** 2
+    torch.testing.assert_close(path.velocity_to_score(v, x, t), score)
+    torch.testing.assert_close(path.score_to_velocity(score, x, t), v)
+
+
+@pytest.mark.parametrize("sigma", [0.0, 0.1])
+@pytest.mark.parametrize("t", [0.0, 1.0])
+def test_ot_data_and_noise_are_finite_at_both_ends(sigma, t):
+    path, x0, x1 = OTPath(sigma_min=sigma), images(0), images(1)
+    xt, ut = path.sample(x0, x1, t)
+    torch.testing.assert_close(path.velocity_to_data(ut, xt, t), x1)
+    torch.testing.assert_close(path.velocity_to_noise(ut, xt, t), x0)
+
+
+def test_score_at_the_start_is_that_of_the_noise():
+    v, x = images(2), images(3)
+    torch.testing.assert_close(OTPath().velocity_to_score(v, x, 0.0), -x)
+
+
+def test_with_a_harbour_the_score_exists_at_the_end():
+    path, x0, x1 = OTPath(sigma_min=0.1), images(0), images(1)
+    xt, ut = path.sample(x0, x1, 1.0)
+    torch.testing.assert_close(path.velocity_to_score(ut, xt, 1.0), -(xt - x1) / 0.1**2)
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "t"),
+    [
+        (OTPath(), "velocity_to_score", 1.0),
+        (OTPath(), "data_to_velocity", 1.0),
+        (OTPath(), "noise_to_velocity", 0.0),
+        (OTPath(), "score_to_velocity", 0.0),
+        (VPPath(), "velocity_to_data", 1.0),
+    ],
+)
+def test_where_a_conversion_is_undefined_the_error_says_when(path, method, t):
+    x = images(0)
+    with pytest.raises(ValueError, match=rf"t = {t:g} on {type(path).__name__}"):
+        getattr(path, method)(x, x, torch.tensor([0.5, 0.5, t, 0.5]))
+
+
+def test_the_velocity_of_the_diffusion_path_is_refused_where_it_is_infinite():
+    x = images(0)
+    with pytest.raises(ValueError, match="infinite where b.*t = 1"):
+        VPPath().sample(x, x, 1.0)
+
+
+@pytest.mark.parametrize("sigma", [-0.1, 1.0, 2.0, float("nan")])
+def test_sigma_min_outside_its_range_is_refused(sigma):
+    with pytest.raises(ValueError, match=r"sigma_min must lie in \[0, 1\), got"):
+        OTPath(sigma_min=sigma)
+
+
+@pytest.mark.parametrize("betas", [(0.0, 1.0), (2.0, 1.0), (0.1, float("inf"))])
+def test_impossible_diffusion_rates_are_refused(betas):
+    with pytest.raises(ValueError, match="0 < beta_min <= beta_max, got"):
+        VPPath(*betas)
+
+
+def test_shapes_and_dtypes_must_match():
+    x = images(0)
+    with pytest.raises(ValueError, match=r"x0 and x1 must have the same shape.*\(1, 3, 4, 4\)"):
+        OTPath().sample(x[:1], x, 0.5)
+    with pytest.raises(TypeError, match="same dtype.*float32.*float64"):
+        OTPath().sample(x.float(), x, 0.5)
+    with pytest.raises(TypeError, match="floating dtype, got torch.int64"):
+        OTPath().sample(x.long(), x.long(), 0.5)
+    with pytest.raises(TypeError, match="x1 must be a tensor.*got list"):
+        OTPath().sample(x, [1.0], 0.5)
+    with pytest.raises(ValueError, match="v and x must have the same shape"):
+        OTPath().velocity_to_score(x[..., :1], x, 0.5)
+    with pytest.raises(ValueError, match="score and x must have the same shape"):
+        OTPath().score_to_velocity(x[..., :1], x, 0.5)
+
+
+def test_times_are_checked():
+    x = images(0)
+    with pytest.raises(ValueError, match=r"shape \(\) or \(4,\)"):
+        OTPath().sample(x, x, torch.zeros(4, 1))
+    with pytest.raises(ValueError, match=r"t must lie in \[0, 1\]"):
+        OTPath().velocity_to_data(x, x, 1.5)

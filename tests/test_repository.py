@@ -1,0 +1,131 @@
+"""The repository keeps its own promises: locked versions, clean notebooks, a light import."""
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
+CHAPTERS = [path for path in NOTEBOOKS if re.match(r"\d\d_", path.name)]
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def cells(notebook: Path, kind: str = "code") -> list[dict]:
+    content = json.loads(notebook.read_text(encoding="utf-8"))
+    return [cell for cell in content["cells"] if cell["cell_type"] == kind]
+
+
+def tags(cell: dict) -> set[str]:
+    return set(cell["metadata"].get("tags", []))
+
+
+def toc_files(node: dict | list) -> list[str]:
+    """All `file` and `root` entries at any depth of the table of contents."""
+    if isinstance(node, list):
+        return [name for item in node for name in toc_files(item)]
+    names = [node[key] for key in ("root", "file") if key in node]
+    return names + [n for v in node.values() if isinstance(v, dict | list) for n in toc_files(v)]
+
+
+# ---- packages
+
+
+def test_lock_names_no_host_index_or_path():
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    pin = re.compile(r"[a-z0-9._-]+==[\w.!+]+( ; .+)?")
+    unexpected = [line for line in lines if not line.startswith("# ") and not pin.fullmatch(line)]
+    assert not unexpected
+    assert not [line for line in lines if "://" in line or re.search(r"(^|\s)[./~]", line)]
+
+
+def test_lock_pins_every_direct_dependency():
+    pinned = set(re.findall(r"^([a-z0-9._-]+)==", (ROOT / "requirements.txt").read_text(), re.M))
+    asked = PROJECT["dependencies"] + sum(PROJECT["optional-dependencies"].values(), [])
+    names = {re.match(r"[A-Za-z0-9._-]+", requirement)[0].lower() for requirement in asked}
+    assert names - {"fmcore"} <= pinned
+
+
+@pytest.mark.parametrize(
+    "requirement", PROJECT["dependencies"] + PROJECT["optional-dependencies"]["labs"]
+)
+def test_installing_fmcore_can_keep_what_is_installed(requirement):
+    assert re.fullmatch(r"[A-Za-z0-9._-]+>=[\d.]+", requirement)
+
+
+# What Colab offered when this was written; an update there only raises the versions.
+COLAB = {"torch": "2.11", "numpy": "2.1", "matplotlib": "3.10", "ipywidgets": "7.7.1"}
+
+
+@pytest.mark.parametrize("name", COLAB)
+def test_colab_satisfies_the_lower_bounds(name):
+    requirements = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["labs"]
+    (bound,) = [r.split(">=")[1] for r in requirements if r.split(">=")[0] == name]
+    assert version(bound) <= version(COLAB[name])
+
+
+def version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split("."))
+
+
+# ---- the book
+
+
+def test_table_of_contents_and_folder_agree():
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    listed = sorted(toc_files(toc))
+    pages = NOTEBOOKS + sorted((ROOT / "book").glob("*.md"))
+    assert listed == sorted(str(p.relative_to(ROOT).with_suffix("")) for p in pages)
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_is_stored_clean(notebook):
+    content = json.loads(notebook.read_text(encoding="utf-8"))
+    assert content["nbformat"] == 4 and content["nbformat_minor"] >= 5
+    ids = [cell.get("id") for cell in content["cells"]]
+    assert all(ids) and len(set(ids)) == len(ids)
+    for cell in cells(notebook):
+        assert cell["outputs"] == [] and cell["execution_count"] is None
+    assert content["metadata"]["kernelspec"]["name"] == "python3"
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_visible_code_cells_are_short(notebook):
+    hidden = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
+    for cell in cells(notebook):
+        if not tags(cell) & hidden:
+            source = "".join(cell["source"])
+            assert len(source.splitlines()) <= 15, f"{cell['id']}:\n{source}"
+
+
+@pytest.mark.parametrize("notebook", CHAPTERS, ids=lambda path: path.stem)
+def test_chapter_ends_in_checks(notebook):
+    checks = [cell for cell in cells(notebook) if "checks" in tags(cell)]
+    assert checks, "no cell is tagged 'checks'"
+    assert any("assert" in "".join(cell["source"]) for cell in checks)
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_figures_have_a_text_alternative(notebook):
+    for cell in cells(notebook):
+        mystnb = cell["metadata"].get("mystnb", {})
+        if "figure" in mystnb:
+            assert mystnb["figure"].get("caption"), cell["id"]
+            assert mystnb.get("image", {}).get("alt"), cell["id"]
+
+
+# ---- the library
+
+
+def test_import_is_light():
+    heavy = ["matplotlib", "ipywidgets", "IPython", "torchvision", "scipy", "sklearn", "tyro"]
+    code = f"import sys, fmcore; print([m for m in {heavy} if m in sys.modules])"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert loaded.returncode == 0, loaded.stderr
+    assert loaded.stdout.strip() == "[]"

@@ -1,0 +1,145 @@
+"""Sampling: the ODE of a known field, batches, determinism, and the grid of images."""
+
+import math
+
+import pytest
+import torch
+
+from fmcore.networks import UNet
+from fmcore.paths import OTPath
+from fmcore.sampling import generate, image_grid, save_grid
+from fmcore.weights import FlowModel
+
+
+class Linear(torch.nn.Module):
+    """v = rate x + label: from x0 the flow goes to x0 e^rate + label (e^rate - 1) / rate."""
+
+    def __init__(self, rate):
+        super().__init__()
+        self.rate, self.calls = torch.nn.Parameter(torch.tensor(rate)), []
+
+    def forward(self, x, t, label=None):
+        self.calls.append(len(x))
+        shift = 0 if label is None else label.to(x.dtype)[:, None, None, None]
+        return self.rate * x + shift
+
+
+def gen(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def noise(n=3):
+    return 0.2 * torch.randn(n, 1, 4, 4, generator=gen())
+
+
+@pytest.mark.parametrize("how", [{"steps": 20, "method": "rk4"},
+                                 {"rtol": 1e-6, "atol": 1e-6, "method": "dopri5"}])
+def test_it_solves_the_ode(how):
+    x = generate(Linear(-1.0), 3, x0=noise(), **how)
+    torch.testing.assert_close(x, noise() * math.exp(-1), atol=1e-5, rtol=1e-5)
+
+
+def test_ten_steps_of_heun_unless_told_otherwise():
+    model = Linear(-1.0)
+    generate(model, 3, x0=noise())
+    assert len(model.calls) == 20
+
+
+def test_images_are_clamped():
+    x = generate(Linear(5.0), 3, x0=noise(), steps=50)
+    assert x.min() == -1 and x.max() == 1
+
+
+def test_labels_go_with_their_images_through_batches():
+    label = torch.tensor([0, 1, 2, 3, 4])
+    model = Linear(-1.0)
+    x = generate(model, 5, x0=torch.zeros(5, 1, 4, 4), label=label / 10, steps=200, batch_size=2)
+    expected = (label / 10 * (1 - math.exp(-1)))[:, None, None, None].expand(5, 1, 4, 4)
+    torch.testing.assert_close(x, expected, atol=1e-4, rtol=0)
+    assert set(model.calls) == {2, 1}
+
+
+def test_batches_do_not_change_the_result():
+    torch.manual_seed(0)
+    net = UNet(base=8, time_dim=16, groups=4)
+    whole = generate(net, 5, steps=3, generator=gen(), shape=(1, 8, 8))
+    parts = generate(net, 5, steps=3, generator=gen(), shape=(1, 8, 8), batch_size=2)
+    torch.testing.assert_close(whole, parts)
+
+
+def test_the_generator_decides():
+    torch.manual_seed(0)
+    model = FlowModel(UNet(base=8, time_dim=16, groups=4), OTPath(), (1, 8, 8))
+    before = torch.random.get_rng_state()
+    a, b, c = (generate(model, 2, steps=2, generator=gen(s)) for s in (0, 0, 1))
+    assert torch.equal(a, b) and not torch.equal(a, c) and a.shape == (2, 1, 8, 8)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_the_model_is_left_as_it_was():
+    model = Linear(-1.0).train()
+    x = generate(model, 3, x0=noise())
+    assert model.training and not x.requires_grad
+    with pytest.raises(ValueError):
+        generate(model, 3, x0=noise(), method="nonsense")
+    assert model.training
+
+
+def test_a_plain_unet_draws_images_of_mnist_size():
+    assert generate(UNet(base=8), 2, steps=1, generator=gen()).shape == (2, 1, 28, 28)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "error", "message"),
+    [
+        ({"n": 0}, ValueError, "n must be a whole number of at least 1, got 0"),
+        ({"n": 2.0}, ValueError, "n must be a whole number"),
+        ({"batch_size": 0}, ValueError, "batch_size must be a whole number"),
+        ({"x0": None}, TypeError, "generator must be a torch.Generator"),
+        ({"n": 4}, ValueError, r"x0 must hold n=4 images, got shape \(3, 1, 4, 4\)"),
+        ({"label": torch.zeros(2)}, ValueError, r"label must have shape \(3,\)"),
+        ({"method": "rk5"}, ValueError, "heun.*got 'rk5'"),
+        ({"steps": 0}, ValueError, "steps"),
+        ({"steps": 3, "rtol": 1e-3, "atol": 1e-3}, ValueError, "either steps, or"),
+    ],
+)
+def test_bad_input(kwargs, error, message):
+    arguments = {"n": 3, "x0": noise(), "shape": (1, 4, 4), **kwargs}
+    with pytest.raises(error, match=message):
+        generate(Linear(-1.0), **arguments)
+
+
+def test_a_model_that_does_not_say_its_shape():
+    with pytest.raises(ValueError, match="shape="):
+        generate(Linear(-1.0), 2, generator=gen())
+
+
+def test_grid_puts_image_k_into_its_row_and_column():
+    images = torch.full((5, 1, 3, 3), -1.0)
+    for k in range(5):
+        images[k, 0, 0, 0] = k / 4 * 2 - 1
+    grid = image_grid(images, columns=3, gap=1)
+    assert grid.shape == (7, 11, 1) and grid.dtype == torch.uint8
+    corners = [grid[r, c, 0].item() for r in (0, 4) for c in (0, 4, 8)]
+    assert corners == [0, 64, 128, 191, 255, 0]
+    assert image_grid(images).shape == (2 * 3 + 2, 3 * 3 + 2 * 2, 1)
+
+
+def test_grid_refuses_what_is_no_image():
+    with pytest.raises(ValueError, match=r"\(B, C, H, W\), got \(3, 28, 28\)"):
+        image_grid(torch.zeros(3, 28, 28))
+    with pytest.raises(ValueError, match="columns"):
+        image_grid(torch.zeros(3, 1, 2, 2), columns=-1)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_saved_picture_is_the_grid(tmp_path, channels):
+    import numpy as np
+    from PIL import Image
+
+    images = torch.rand(4, channels, 6, 6, generator=gen()) * 2 - 1
+    save_grid(images, tmp_path / "x.png")
+    read = np.asarray(Image.open(tmp_path / "x.png"))
+    assert (read.reshape(image_grid(images).shape) == image_grid(images).numpy()).all()
+    with pytest.raises(ValueError, match="no folder"):
+        save_grid(images, tmp_path / "none" / "x.png")

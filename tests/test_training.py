@@ -1,0 +1,219 @@
+"""The loop: it learns a known field, repeats bit for bit, and refuses what cannot be."""
+
+import math
+
+import pytest
+import torch
+
+from fmcore.data import ImageData, toy
+from fmcore.networks import MLP, UNet
+from fmcore.paths import OTPath
+from fmcore.sampling import generate
+from fmcore.training import TrainConfig, fit
+from fmcore.weights import FlowModel, load_weights, save_weights
+
+
+def config(**kwargs):
+    return TrainConfig(**{"steps": 6, "batch_size": 8, "log_every": 2, "progress": False, **kwargs})
+
+
+def unet(seed=0, **kwargs):
+    torch.manual_seed(seed)
+    return UNet(**{"base": 8, "time_dim": 16, "groups": 4, **kwargs})
+
+
+def pictures(n=32, size=8):
+    g = torch.Generator().manual_seed(5)
+    pixels = torch.randint(0, 256, (n, 1, size, size), generator=g, dtype=torch.uint8)
+    return ImageData(pixels, torch.randint(0, 10, (n,), generator=g), "noise", "test")
+
+
+def train(model, data, cfg, path=OTPath()):  # noqa: B008 - frozen
+    return list(fit(model, path, data, cfg))
+
+
+def test_it_learns_the_field_of_a_gaussian():
+    """x1 ~ N(m, s^2 I): the marginal velocity is linear in x and known."""
+    m, s = torch.tensor([1.0, -0.5]), 0.5
+    x1 = m + s * torch.randn(4096, 2, generator=torch.Generator().manual_seed(0))
+    torch.manual_seed(0)
+    net = MLP(dim=2, hidden=64, depth=2)
+    cfg = config(steps=800, batch_size=512, lr=3e-3, schedule="cosine", ema=0.99, log_every=100)
+    metrics = train(net, x1, cfg)
+    t = torch.full((500, 1), 0.4)
+    variance = t**2 * s**2 + (1 - t) ** 2
+    x = t * m + variance.sqrt() * torch.randn(500, 2, generator=torch.Generator().manual_seed(1))
+    exact = m + (t * s**2 - (1 - t)) / variance * (x - t * m)
+    error = (metrics[-1].ema(x, 0.4) - exact).square().mean().sqrt() / exact.std()
+    assert error < 0.1
+
+
+def test_it_yields_at_the_asked_steps_and_counts_epochs():
+    metrics = train(unet(), pictures(32), config(epochs=2, steps=None, log_every=3))
+    assert [m.step for m in metrics] == [3, 6, 8]
+    assert [m.epoch for m in metrics] == [0, 1, 1] and metrics[0].steps == 8
+    assert all(math.isfinite(m.loss) and m.images_per_second > 0 for m in metrics)
+
+
+def test_reported_loss_is_the_mean_since_the_last_report():
+    one = [m.loss for m in train(unet(), pictures(), config(log_every=1, steps=5))]
+    two = [m.loss for m in train(unet(), pictures(), config(log_every=2, steps=5))]
+    expected = [sum(one[:2]) / 2, sum(one[2:4]) / 2, one[4]]
+    assert two == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_same_seed_same_weights_bit_for_bit(precision, tmp_path):
+    """Trained twice, stopped, saved and loaded: the same samples to the last bit."""
+    noise = torch.randn(3, 1, 8, 8, generator=torch.Generator().manual_seed(9))
+    samples = []
+    for run in range(2):
+        ema = train(unet(), pictures(), config(precision=precision))[-1].ema
+        file = tmp_path / f"{run}.safetensors"
+        save_weights(FlowModel(ema, OTPath(), (1, 8, 8)), file)
+        samples += [generate(ema, 3, steps=3, x0=noise), generate(load_weights(file), 3, steps=3, x0=noise)]
+    assert all(torch.equal(s, samples[0]) for s in samples[1:])
+    other = train(unet(), pictures(), config(precision=precision, seed=1))[-1].ema
+    assert not torch.equal(generate(other, 3, steps=3, x0=noise), samples[0])
+
+
+def test_it_leaves_the_global_stream_alone():
+    model, before = unet(), torch.random.get_rng_state()
+    train(model, pictures(), config())
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_an_epoch_shows_every_image_once():
+    """Images of one constant colour each: what the network sees at t = 1 is the image itself."""
+    n, seen = 24, []
+    pixels = torch.arange(n, dtype=torch.float32)[:, None, None, None].expand(n, 1, 4, 4)
+
+    class Spy(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.zeros(()))
+
+        def forward(self, x, t):
+            return self.weight * x
+
+    class Ends(OTPath):
+        def sample(self, x0, x1, t):
+            seen.extend(x1[:, 0, 0, 0].tolist())
+            return super().sample(x0, x1, t)
+
+    train(Spy(), pixels, config(epochs=2, steps=None, batch_size=8), Ends())
+    first, second = seen[:n], seen[n:]
+    assert sorted(first) == sorted(second) == list(range(n))
+    assert first != second and first != sorted(first)
+
+
+def test_ema_is_the_average_it_says():
+    """With decay d the average after one more step is d old + (1 - d) new; the first is a copy."""
+    model = torch.nn.Linear(2, 2)
+
+    class Field(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = model
+
+        def forward(self, x, t):
+            return self.linear(x)
+
+    net, history = Field(), []
+    for m in fit(net, OTPath(), torch.randn(64, 2), config(log_every=1, steps=30, lr=0.1, ema=0.7)):
+        weight, average = net.linear.weight.detach().clone(), m.ema.linear.weight.detach().clone()
+        if not history:
+            torch.testing.assert_close(average, weight)
+        else:
+            d = min(0.7, m.step / (9 + m.step))
+            torch.testing.assert_close(average, d * history[-1] + (1 - d) * weight)
+        history.append(average)
+
+
+def test_learning_rate_warms_up_and_falls():
+    cfg = config(steps=10, lr=1.0, warmup=4, schedule="cosine", log_every=1, batch_size=4)
+    rates = [m.lr for m in train(MLP(hidden=4, depth=1), toy_data(), cfg)]
+    assert rates[:4] == [0.25, 0.5, 0.75, 1.0]
+    assert rates[4] == 1.0 and rates[7] == pytest.approx(0.5) and 0 < rates[9] < 0.1
+    flat = train(MLP(hidden=4, depth=1), toy_data(), config(lr=0.5, log_every=1))
+    assert {m.lr for m in flat} == {0.5}
+
+
+def toy_data():
+    return toy("two_moons", 64, generator=torch.Generator().manual_seed(0))
+
+
+def test_classes_are_learned_and_sometimes_hidden():
+    seen = []
+
+    class Spy(UNet):
+        def forward(self, x, t, label=None):
+            seen.append(label)
+            return super().forward(x, t, label)
+
+    model = Spy(base=8, time_dim=16, groups=4, num_classes=10)
+    train(model, pictures(64), config(steps=40, label_dropout=0.25, batch_size=32))
+    labels = torch.cat(seen)
+    hidden = (labels == 10).float().mean().item()
+    assert 0.2 < hidden < 0.3 and labels.min() >= 0 and labels.unique().numel() == 11
+
+
+def test_gradient_is_clipped():
+    torch.manual_seed(0)
+    model = MLP(hidden=8, depth=1)
+    for _ in fit(model, OTPath(), 1e3 * toy_data(), config(clip=0.01, log_every=1, steps=3)):
+        norm = torch.stack([p.grad.norm() for p in model.parameters()]).norm()
+        assert norm <= 0.0101
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_steps():
+    with pytest.raises(FloatingPointError, match="the loss is nan between steps 1 and 2 of 6.*lr"):
+        train(MLP(), torch.full((64, 2), float("nan")), config())
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"steps": None}, "exactly one of epochs and steps, got epochs=None, steps=None"),
+        ({"epochs": 1}, "exactly one of epochs and steps, got epochs=1, steps=6"),
+        ({"steps": 0}, "steps must be a whole number of at least 1, got 0"),
+        ({"batch_size": 2.5}, "batch_size must be a whole number"),
+        ({"log_every": -1}, "log_every"),
+        ({"lr": -1.0}, "lr must lie in"),
+        ({"lr": float("nan")}, "lr must lie in"),
+        ({"ema": 1.0}, r"ema must lie in \[0, 1\)"),
+        ({"clip": 0.0}, "clip must be positive"),
+        ({"schedule": "linear"}, "schedule must be one of .*cosine.*got 'linear'"),
+        ({"loss": "mse"}, "loss must be one of .*cfm"),
+        ({"precision": "fp8"}, "precision must be one of .*bf16"),
+    ],
+)
+def test_bad_settings(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        config(**kwargs)
+
+
+def test_a_misspelt_setting():
+    with pytest.raises(TypeError, match="learning_rate"):
+        TrainConfig(steps=1, learning_rate=1.0)
+
+
+def test_bad_data():
+    with pytest.raises(ValueError, match="fewer samples than batch_size=8"):
+        train(unet(), pictures(4), config())
+    with pytest.raises(TypeError, match="floating dtype or uint8, got torch.int64"):
+        train(MLP(), torch.zeros(64, 2, dtype=torch.long), config())
+    with pytest.raises(TypeError, match="got list"):
+        train(MLP(), [1.0], config())
+    with pytest.raises(ValueError, match="needs labels"):
+        train(unet(num_classes=10), pictures().pixels, config())
+    with pytest.raises(ValueError, match="labels run from .* to 9, but the network has 3 classes"):
+        train(unet(num_classes=3), pictures(64), config())
+    with pytest.raises(ValueError, match=r"shape \(B, 1, H, W\).*got \(8, 3, 8, 8\)"):
+        train(unet(), torch.zeros(16, 3, 8, 8), config())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_missing_gpu_is_said():
+    with pytest.raises(ValueError, match="device='cuda' was asked for, but no GPU"):
+        train(MLP(), toy_data(), config(device="cuda"))

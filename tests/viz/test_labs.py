@@ -1,0 +1,165 @@
+"""Labs are tested by their controls: what runs again, and what the readout says then."""
+
+import re
+import sys
+
+import pytest
+import torch
+from matplotlib import pyplot as plt
+
+from fmcore.networks import UNet
+from fmcore.solvers import SOLVERS
+from fmcore.viz import labs
+
+widgets = pytest.importorskip("ipywidgets")
+
+X0 = torch.tensor([[2.0, 0.0], [0.0, 1.0]])
+
+
+def rotation(x, t):
+    return 3 * torch.stack([-x[:, 1], x[:, 0]], 1)
+
+
+def parts(lab):
+    """The dropdown, the slider, the picture, the readout and the help line."""
+    (solver, slider), (picture, readout, needs) = lab.children[0].children, lab.children[1:]
+    return solver, slider, picture, readout, needs
+
+
+def nfe(readout):
+    return int(re.search(r"NFE (\d+)", readout.value)[1])
+
+
+def theory(method, steps):
+    """Evaluations on a fixed grid; an embedded method does not need its last slope there."""
+    return steps * {"euler": 1, "midpoint": 2, "heun": 2, "rk4": 4, "bosh3": 3, "dopri5": 6}[method]
+
+
+def test_solver_lab_runs_again_with_the_solver_and_steps_chosen():
+    lab = labs.solver_lab(rotation, X0, solvers=tuple(SOLVERS), steps=10, max_steps=20)
+    solver, slider, picture, readout, _ = parts(lab)
+    assert readout.value.startswith("Heun, 10 steps: NFE 20, ")
+    seen = {picture.value}
+    for method in SOLVERS:
+        for steps in (1, 2, 7):
+            solver.value, slider.value = method, steps
+            assert nfe(readout) == theory(method, steps)
+            assert f"{steps} step{'' if steps == 1 else 's'}: " in readout.value
+            assert re.search(r"\d\.\d ms", readout.value)
+            seen.add(picture.value)
+    assert len(seen) == 1 + 3 * len(SOLVERS)  # a new picture each time
+
+
+def test_solver_lab_measures_the_distance_from_the_exact_end():
+    # Euler with n steps multiplies the radius by (1 + (3/n)^2)^(n/2) on a rotation of rate 3
+    solver, slider, _, readout, _ = parts(labs.solver_lab(rotation, X0[1:], t_span=(0, 1)))
+    solver.value, slider.value = "euler", 1
+    end = torch.tensor([-3.0, 1.0])  # one step along the tangent
+    exact = torch.tensor([-1.0, 0.0]) * torch.tensor(3.0).sin()
+    exact[1] = torch.tensor(3.0).cos()
+    said = float(re.search(r"distance from the fine solution ([\d.e-]+)", readout.value)[1])
+    assert said == pytest.approx((end - exact).norm().item(), rel=0.05)
+    solver.value, slider.value = "rk4", 40
+    assert float(re.search(r"solution ([\d.e-]+)", readout.value)[1]) < 1e-4
+
+
+def test_solver_lab_goes_backward_and_takes_a_crowd_on_leave():
+    many = torch.randn(50, 2, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    *_, picture, readout, _ = parts(labs.solver_lab(rotation, many, t_span=(1.0, 0.0), steps=4))
+    assert "50 particles computed by Heun in 4 steps" in picture.value
+    assert nfe(readout) == 8
+
+
+def test_controls_are_native_labelled_and_throttled():
+    lab = labs.solver_lab(rotation, X0, solvers=("euler", "rk4"), steps=3, max_steps=9)
+    solver, slider, picture, _, needs = parts(lab)
+    assert isinstance(solver, widgets.Dropdown) and isinstance(slider, widgets.IntSlider)
+    assert [name for _, name in solver.options] == ["euler", "rk4"]
+    assert (slider.min, slider.max, slider.value) == (1, 9, 3)
+    assert solver.description and slider.description and slider.continuous_update is False
+    assert "needs a kernel" in needs.value
+    assert re.match(
+        r'<img alt="2 paths computed by Euler in 3 steps" .*max-width: 100%', picture.value
+    )
+    assert plt.get_fignums() == []  # nothing that a notebook would show a second time
+
+
+def test_an_error_appears_with_its_traceback_and_goes_again():
+    def field(x, t):
+        if broken:
+            raise RuntimeError("the wind <died> at sea")
+        return rotation(x, t)
+
+    broken = False
+    solver, slider, picture, readout, _ = parts(labs.solver_lab(field, X0))
+    broken = True
+    slider.value = 3
+    assert "RuntimeError: the wind &lt;died&gt; at sea" in readout.value
+    assert "in field" in readout.value and "NFE" not in readout.value and picture.value == ""
+    broken = False
+    solver.value = "rk4"
+    assert nfe(readout) == 12 and "img" in picture.value
+
+
+def test_an_error_while_building_is_raised():
+    with pytest.raises(ValueError, match="NaN|finite"):
+        labs.solver_lab(lambda x, t: x / 0, X0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"solvers": ("heun", "eular")}, r"solvers must be some of euler.*\['heun', 'eular'\]"),
+        ({"solvers": ()}, "solvers must be some of euler"),
+        ({"steps": 50, "max_steps": 40}, r"steps must lie in \[1, max_steps = 40\], got 50"),
+        ({"steps": 0}, "steps must lie in"),
+        ({"x0": torch.zeros(3)}, r"x0 must have shape \(B, 2\), got \(3,\)"),
+    ],
+)
+def test_bad_arguments(options, message):
+    with pytest.raises(ValueError, match=message):
+        labs.solver_lab(rotation, **{"x0": X0, **options})
+
+
+def test_without_ipywidgets_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    with pytest.raises(ImportError, match=r"need ipywidgets .*pip install ipywidgets"):
+        labs.solver_lab(rotation, X0)
+
+
+def test_digit_lab_starts_from_one_noise_and_counts_the_evaluations(monkeypatch):
+    noises = []
+
+    def spy(model, n, **options):
+        noises.append(options["x0"].clone())
+        return generate(model, n, **options)
+
+    generate = labs.generate
+    monkeypatch.setattr(labs, "generate", spy)
+    model = UNet(base=8).train()
+    g = torch.Generator().manual_seed(1)
+    lab = labs.digit_lab(model, n=3, generator=g, solvers=tuple(SOLVERS), steps=2, max_steps=5)
+    solver, slider, picture, readout, needs = parts(lab)
+    for method in SOLVERS:
+        solver.value = method
+        for steps in (3, 1):
+            slider.value = steps
+            assert nfe(readout) == theory(method, steps)
+    expected = torch.randn(3, 1, 28, 28, generator=torch.Generator().manual_seed(1))
+    assert len(noises) > 10 and all(torch.equal(x, expected) for x in noises)
+    assert "3 digits generated by Dormand–Prince in 1 step" in picture.value
+    assert "needs a kernel" in needs.value
+    assert model.training and not model._forward_hooks  # left as it was
+
+
+def test_digit_lab_shows_errors_and_wants_a_generator(monkeypatch):
+    model = UNet(base=8)
+    *_, slider, picture, readout, _ = parts(
+        labs.digit_lab(model, n=1, generator=torch.Generator(), steps=1)
+    )
+    monkeypatch.setattr(model, "forward", lambda x, t: x * torch.nan)
+    slider.value = 2
+    assert 'role="alert"' in readout.value and "ValueError" in readout.value
+    assert picture.value == "" and not model._forward_hooks
+    with pytest.raises(TypeError, match="generator must be a torch.Generator"):
+        labs.digit_lab(model, generator=None)
