@@ -1,12 +1,49 @@
 """fmcore: flow matching, small and exact.
 
 Time runs from noise at t = 0 to data at t = 1. A velocity field is a callable `v(x, t)`.
+
+>>> import torch, fmcore
+>>> model = fmcore.load_pretrained("mnist")
+>>> fmcore.generate(model, 4, steps=2, generator=torch.Generator().manual_seed(0)).shape
+torch.Size([4, 1, 28, 28])
 """
 
-from fmcore.losses import cfm_loss
+from fmcore.data import DataUnavailable, load_images, toy
+from fmcore.fields import Empirical, GaussianMixture, MarginalField
+from fmcore.losses import cfm_loss, reference_loss
 from fmcore.networks import MLP, UNet
 from fmcore.paths import OTPath, Path, VPPath
+from fmcore.sampling import generate
+from fmcore.solvers import SOLVERS, ButcherTableau, Solution, odeint, sdeint
 from fmcore.training import TrainConfig, fit
 from fmcore.weights import FlowModel, load_pretrained, load_weights, save_weights
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "MLP",
+    "SOLVERS",
+    "ButcherTableau",
+    "DataUnavailable",
+    "Empirical",
+    "FlowModel",
+    "GaussianMixture",
+    "MarginalField",
+    "OTPath",
+    "Path",
+    "Solution",
+    "TrainConfig",
+    "UNet",
+    "VPPath",
+    "cfm_loss",
+    "fit",
+    "generate",
+    "load_images",
+    "load_pretrained",
+    "load_weights",
+    "odeint",
+    "reference_loss",
+    "save_weights",
+    "sdeint",
+    "toy",
+]

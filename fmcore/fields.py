@@ -169,7 +169,7 @@ def _squared_distances(x: Tensor, a: Tensor, points: Tensor) -> Tensor:
     if points.shape[1] <= _FEW:
         return sum((x[:, i, None] - a * points[:, i]).square() for i in range(points.shape[1]))
     square = x.square().sum(dim=1, keepdim=True) + a**2 * points.square().sum(dim=1)
-    return (square - 2 * a * (x @ points.T)).clamp(min=0)
+    return square - 2 * a * (x @ points.T)
 
 
 def _require_spread(var: Tensor, t: Tensor) -> None:

@@ -1,6 +1,7 @@
 """The marginal field against closed forms, Monte Carlo, autograd and the continuity equation."""
 
 import math
+from fractions import Fraction
 
 import pytest
 import torch
@@ -48,6 +49,12 @@ def divergence(v, x):
         for i in range(flat.shape[1])
     )
     return sum(columns)
+
+
+def exact_square(x, t, m):
+    """|x - t m|² without any rounding."""
+    pairs = zip(x.tolist(), m.tolist(), strict=True)
+    return sum((Fraction(one) - Fraction(t) * Fraction(other)) ** 2 for one, other in pairs)
 
 
 # Closed forms
@@ -232,6 +239,22 @@ def test_single_precision_is_exact_close_to_the_data(target, distance):
         single, double = method(x, t), method(x.double(), t)
         assert single.dtype == torch.float32
         torch.testing.assert_close(single, double.float(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("dim", "noise", "tolerance"), [(2, 1e-6, 1e-8), (784, 1e-2, 1e-8), (784, 1e-4, 1e-4)]
+)
+def test_close_calls_between_points_are_decided_exactly(dim, noise, tolerance):
+    """Two points about `noise` apart; the log-odds of Bayes in exact rational arithmetic."""
+    t = 1 - noise
+    first = normal(dim).tanh()
+    points = torch.stack([first, first + noise * normal(dim, seed=1) / dim**0.5])
+    x = t * points[:1] + noise * normal(1, dim, seed=2)
+    left, right = (exact_square(x[0], t, point) for point in points)
+    log_odds = float((right - left) / (2 * (1 - Fraction(t)) ** 2))
+    assert 0.01 < abs(log_odds) < 5
+    posterior = MarginalField(Empirical(points), OTPath()).posterior(x, t)
+    assert abs(posterior[0].logit()[0] - log_odds) < tolerance
 
 
 @pytest.mark.parametrize("dim", [2, 40])
