@@ -29,8 +29,8 @@ def test_a_time_of_another_shape_is_refused(shape):
 
 @pytest.mark.parametrize("t", [-1e-3, 1.001, float("nan"), float("inf")])
 def test_a_time_outside_the_unit_interval_is_refused(t):
-    with pytest.raises(ValueError, match=r"t must lie in \[0, 1\].*got"):
-        expand_time(torch.tensor([0.5, t]), torch.zeros(2, 3))
+    with pytest.raises(ValueError, match=rf"t must lie in \[0, 1\].*got {t:g}"):
+        expand_time(torch.tensor([0.0, 1.0, 0.5, t]), torch.zeros(4, 3))
     with pytest.raises(ValueError, match=r"t must lie in \[0, 1\]"):
         batch_time(t, torch.zeros(2, 3))
 

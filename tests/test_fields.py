@@ -282,15 +282,26 @@ def test_images_keep_their_shape_and_every_one_its_own_time():
 
 
 @each_target
-def test_rows_may_be_worked_out_a_few_at_a_time(target, monkeypatch):
-    u, x = MarginalField(target, OTPath()), normal(6, *target.shape)
+@pytest.mark.parametrize("chunk", [1, 15])
+def test_rows_are_worked_out_a_few_at_a_time(target, chunk, monkeypatch):
+    """The same answers, and never a `(rows, K)` block of more than `chunk` numbers."""
+    sizes = []
+
+    class Watched(OTPath):
+        def a(self, t):
+            sizes.append(len(t))
+            return super().a(t)
+
+    u, x = MarginalField(target, Watched()), normal(6, *target.shape)
     t = torch.linspace(0, 0.9, 6, dtype=F64)
-    at_once = [method(x, t) for method in (u, u.data, u.score, u.log_prob, u.posterior)]
-    for chunk in (1, 20):
-        monkeypatch.setattr(fields, "_CHUNK", chunk)
-        pieces = [method(x, t) for method in (u, u.data, u.score, u.log_prob, u.posterior)]
-        for whole, piece in zip(at_once, pieces, strict=True):
-            torch.testing.assert_close(whole, piece)
+    methods = (u, u.data, u.score, u.log_prob, u.posterior)
+    at_once = [method(x, t) for method in methods]
+    sizes.clear()
+    monkeypatch.setattr(fields, "_CHUNK", chunk)
+    for whole, method in zip(at_once, methods, strict=True):
+        torch.testing.assert_close(method(x, t), whole)
+    components = u.posterior(x, t).shape[1]
+    assert max(sizes) * components <= max(chunk, components)
     assert u(x[:0], 0.5).shape == (0, *target.shape)
 
 

@@ -47,7 +47,7 @@ def plane(ax: Axes | None, extent: Extent | None) -> Axes:
         ax.set_xlim(*limits[:2])
         ax.set_ylim(*limits[2:])
     for axis, name in ((ax.xaxis, "$x$"), (ax.yaxis, "$y$")):
-        axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+        axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10], min_n_ticks=3))
         if not axis.get_label_text():
             axis.set_label_text(name)
     ax.yaxis.label.set_rotation(0)
@@ -63,7 +63,7 @@ def breadth(ax: Axes) -> float:
 
 def dot_size(ax: Axes, count: int) -> float:
     """A diameter in points at which `count` dots fill the axes without a crowd."""
-    return float(np.clip(0.3 * breadth(ax) / math.sqrt(count), 1.8, 6.0))
+    return float(np.clip(0.22 * breadth(ax) / math.sqrt(count), 1.8, 6.0))
 
 
 def check_extent(extent: Extent) -> tuple[float, float, float, float]:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
+from matplotlib import rcParams
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from ipywidgets import VBox
 
 FIXED = ("euler", "midpoint", "heun", "rk4")
+FEW = 16  # so many paths can be told apart
 
 
 @dataclass(frozen=True)
@@ -60,14 +62,15 @@ def solver_lab(
     """A widget that solves x' = field(x, t) from `x0` `(B, 2)` with the solver and steps chosen.
 
     Up to 16 particles leave their paths with every step marked, on top of a fine solution (RK4, 200
-    steps); more leave fading trails. The readout gives the evaluations of the field (NFE), the
-    milliseconds, and the mean distance of the end points from those of the fine solution.
+    steps) in grey; more leave fading trails, on top of its end points. The readout gives the
+    evaluations of the field (NFE), the milliseconds, and the mean distance of the end points from
+    those of the fine solution.
 
     An error while it is built is raised; later ones are shown in the readout. `ValueError` for an
     unknown solver, steps outside [1, max_steps] or a wrong `x0`; `ImportError` without ipywidgets.
     """
     as_array("x0", x0, "(B, 2)")
-    few = len(x0) <= 16
+    few = len(x0) <= FEW
 
     @torch.no_grad()
     def solve(method: str, steps: int):
@@ -88,7 +91,8 @@ def solver_lab(
             plots.path(fine, ax=ax, extent=view)
             plots.path(xs, method=method, ax=ax)
         else:
-            plots.particles(xs, ax=ax, extent=view, color=solver_style(method).color)
+            plots.scatter(fine[-1], ax=ax, extent=view, color=rcParams["text.color"])
+            plots.particles(xs, ax=ax, color=solver_style(method).color)
         distance = (xs[-1] - fine[-1]).norm(dim=1).mean().item()
         what = f"{len(x0)} {'path' if few else 'particle'}{'' if len(x0) == 1 else 's'}"
         alt = f"{what} computed by {_named(method)} in {_count(steps, 'step')}"
@@ -223,9 +227,9 @@ def _img(figure: Figure, alt: str) -> str:
 
 
 def _frame(xs: Tensor) -> Extent:
-    """A square around all states, with room for a solver that leaves the road."""
+    """A square around all states, with room for the few who leave the road."""
     low, high = xs.flatten(0, 1).amin(0), xs.flatten(0, 1).amax(0)
-    half = max(0.7 * (high - low).max().item(), 0.5)
+    half = max((0.8 if xs.shape[1] <= FEW else 0.55) * (high - low).max().item(), 0.5)
     x, y = ((low + high) / 2).tolist()
     return (x - half, x + half, y - half, y + half)
 

@@ -95,6 +95,7 @@ def test_an_error_appears_with_its_traceback_and_goes_again():
     broken = True
     slider.value = 3
     assert "RuntimeError: the wind &lt;died&gt; at sea" in readout.value
+    assert "<died>" not in readout.value  # a message is text, not markup
     assert "in field" in readout.value and "NFE" not in readout.value and picture.value == ""
     broken = False
     solver.value = "rk4"

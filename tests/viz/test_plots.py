@@ -233,6 +233,7 @@ def test_density_is_transparent_at_zero_and_comparable_with_one_vmax():
         return torch.where(x[:, 0] < 0, -torch.inf, torch.zeros(len(x)))
 
     image = plots.density(empty_left, contours=False).images[0]
+    assert image.get_alpha() is None  # nothing on top of the ramp
     drawn = image.to_rgba(np.array([0.0, 1.0]))
     assert drawn[0, 3] == 0
     np.testing.assert_allclose(drawn[1], to_rgba(COLORS["target"]), atol=1e-6)

@@ -1,0 +1,276 @@
+"""How fast and how exact is `fmcore.odeint`, next to torchdiffeq and to a loop written by hand?
+
+    python benchmarks/solvers.py            a few minutes; writes benchmarks/results/solvers.json
+    python benchmarks/solvers.py --quick    seconds; writes nothing
+
+All contenders solve the same problem in turn, over and over. A ratio is the median over the rounds
+of (time of the contender / time of its rival in the same round), so that whatever else the machine
+does meets all alike; 1 thread unless told otherwise. The loop gives the field what odeint gives it,
+t as a 0-d tensor made beforehand, and checks nothing. torchdiffeq's `rk4` is the 3/8 rule: of the
+same order and cost as the classical method, with another constant.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import datetime
+import itertools
+import json
+import math
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+import torchdiffeq
+from torch import Tensor, nn
+
+from fmcore.solvers import odeint
+
+RESULTS = Path(__file__).parent / "results" / "solvers.json"
+STEPS = 100
+TOLERANCE = 1e-5
+
+
+class Spiral(nn.Module):
+    """A cheap field: a focus that drifts, x A + t."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("matrix", torch.tensor([[0.2, 3.0], [-3.0, 0.2]]))
+
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        return x @ self.matrix + t
+
+
+class Network(nn.Module):
+    """A multilayer perceptron of (x, t): three layers of 128 units, weights drawn at random."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers = [(nn.Linear(i, 128), nn.SiLU()) for i in (3, 128, 128)]
+        self.layers = nn.Sequential(*itertools.chain(*layers), nn.Linear(128, 2))
+
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        return self.layers(torch.cat((x, t.expand(len(x), 1)), dim=1))
+
+
+# --- the contenders: each maps (v, x) to the state at t = 1 ---------------------------------------
+
+
+def euler_loop(v: Callable, x: Tensor) -> Tensor:
+    h = 1 / STEPS
+    times = torch.linspace(0, 1, STEPS + 1).to(x).unbind()
+    for t in times[:-1]:
+        x = x + h * v(x, t)
+    return x
+
+
+def rk4_loop(v: Callable, x: Tensor) -> Tensor:
+    h = 1 / STEPS
+    times = torch.linspace(0, 1, 2 * STEPS + 1).to(x).unbind()
+    for i in range(STEPS):
+        start, middle, end = times[2 * i : 2 * i + 3]
+        k1 = v(x, start)
+        k2 = v(x + h / 2 * k1, middle)
+        k3 = v(x + h / 2 * k2, middle)
+        k4 = v(x + h * k3, end)
+        x = x + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+    return x
+
+
+def fmcore(v: Callable, x: Tensor, t1: float = 1.0, **settings: object) -> Tensor:
+    return odeint(v, x, (0.0, t1), **settings).x
+
+
+def peer(v: Callable, x: Tensor, t1: float = 1.0, **settings: object) -> Tensor:
+    span = torch.tensor([0.0, t1]).to(x)
+    return torchdiffeq.odeint(lambda t, x: v(x, t), x, span, **settings)[-1]
+
+
+TOLERANCES = {"rtol": TOLERANCE, "atol": TOLERANCE}
+FIXED = {"options": {"step_size": 1 / STEPS}}
+CONTENDERS = {
+    "euler": {
+        "loop": euler_loop,
+        "fmcore": partial(fmcore, method="euler", steps=STEPS),
+        "torchdiffeq": partial(peer, method="euler", **FIXED),
+    },
+    "rk4": {
+        "loop": rk4_loop,
+        "fmcore": partial(fmcore, method="rk4", steps=STEPS),
+        "torchdiffeq": partial(peer, method="rk4", **FIXED),
+    },
+    "dopri5": {
+        "torchdiffeq": partial(peer, method="dopri5", **TOLERANCES),
+        "fmcore": partial(fmcore, method="dopri5", **TOLERANCES),
+    },
+}
+
+
+# --- measuring -----------------------------------------------------------------------------------
+
+
+def evaluations(solve: Callable, v: Callable, x: Tensor) -> int:
+    nfe = itertools.count()
+
+    def counted(x: Tensor, t: Tensor) -> Tensor:
+        next(nfe)
+        return v(x, t)
+
+    solve(counted, x)
+    return next(nfe)
+
+
+def rms(x: Tensor) -> float:
+    return x.double().square().mean().sqrt().item()
+
+
+def seconds(solve: Callable, v: Callable, x: Tensor) -> float:
+    synchronize = torch.cuda.synchronize if x.is_cuda else lambda: None
+    synchronize()
+    start = time.perf_counter()
+    solve(v, x)
+    synchronize()
+    return time.perf_counter() - start
+
+
+def race(method: str, v: nn.Module, x: Tensor, rounds: int, patience: float) -> list[dict]:
+    """One row a contender, after `rounds` rounds, or fewer when `patience` seconds have passed."""
+    solvers = CONTENDERS[method]
+    exact = fmcore(copy.deepcopy(v).double(), x.double(), method="dopri5", rtol=1e-12, atol=1e-12)
+    times: dict[str, list[float]] = {name: [] for name in solvers}
+    start = time.perf_counter()
+    for i in range(rounds + 1):
+        for name, solve in solvers.items():
+            elapsed = seconds(solve, v, x)
+            if i > 0:  # the first round warms up
+                times[name].append(elapsed)
+        if i >= 5 and time.perf_counter() - start > patience:
+            break
+    rival = next(iter(solvers))
+    ratios = {
+        name: statistics.median(a / b for a, b in zip(times[name], times[rival], strict=True))
+        for name in solvers
+    }
+    return [
+        {
+            "method": method,
+            "solver": name,
+            "milliseconds": 1e3 * statistics.median(times[name]),
+            "ratio": ratios[name],
+            "rival": rival,
+            "nfe": evaluations(solve, v, x),
+            "error": rms(solve(v, x) - exact),
+            "rounds": len(times[name]),
+        }
+        for name, solve in solvers.items()
+    ]
+
+
+def problems() -> dict[str, tuple[Callable, Tensor, float]]:
+    """Field, x0 and t1 of problems in double precision."""
+    g = torch.Generator().manual_seed(0)
+    matrix = torch.randn(6, 6, dtype=torch.float64, generator=g) / 2
+    rows = torch.randn(8, 6, dtype=torch.float64, generator=g)
+    plane = torch.randn(16, 2, dtype=torch.float64, generator=g)
+
+    def van_der_pol(x: Tensor, t: Tensor) -> Tensor:
+        p, q = x.unbind(-1)
+        return torch.stack((q, 2 * (1 - p * p) * q - p), dim=-1)
+
+    return {
+        "decay": (lambda x, t: -x, torch.ones(1, dtype=torch.float64), 5.0),
+        "linear": (lambda x, t: x @ matrix, rows, 4.0),
+        "tutorial": (lambda x, t: (x + t**2 - 2) / (t + 1), plane, 1.0),
+        "N(0,1) to itself": (lambda x, t: x * (2 * t - 1) / ((1 - t) ** 2 + t**2), plane, 1.0),
+        "van der Pol": (van_der_pol, plane, 5.0),
+    }
+
+
+def accuracy(tolerances: list[float]) -> list[dict]:
+    """Evaluations and error at t1 of both dopri5 at equal tolerances."""
+    rows = []
+    for (name, (v, x, t1)), tol in itertools.product(problems().items(), tolerances):
+        exact = fmcore(v, x, t1, method="dopri5", rtol=1e-13, atol=1e-13)
+        row: dict = {"problem": name, "tolerance": tol}
+        for library, solver in (("fmcore", fmcore), ("torchdiffeq", peer)):
+            solve = partial(solver, t1=t1, method="dopri5", rtol=tol, atol=tol)
+            row[library] = {"nfe": evaluations(solve, v, x), "error": rms(solve(v, x) - exact)}
+        rows.append(row)
+    return rows
+
+
+def processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a smoke test that writes nothing")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--patience", type=float, default=20.0, help="seconds for a race")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(0)
+    rounds, patience = (1, 0.0) if args.quick else (args.rounds, args.patience)
+
+    races = []
+    for field, batch, method in itertools.product((Spiral, Network), (256, 20_000), CONTENDERS):
+        name = {Spiral: "spiral", Network: "MLP"}[field]
+        v = field().to(args.device)
+        x = torch.randn(batch, 2, generator=torch.Generator().manual_seed(1)).to(args.device)
+        for row in race(method, v, x, rounds, patience):
+            races.append({"field": name, "batch": batch, **row})
+            print(
+                f"{name:7}{batch:6} {method:7}{row['solver']:12}{row['milliseconds']:9.2f} ms"
+                f"{row['ratio']:7.2f} x {row['rival']:12}{row['nfe']:4} evaluations"
+                f"   error {row['error']:.1e}",
+                flush=True,
+            )
+
+    print("\ndopri5 in float64: evaluations and error at t1   (fmcore | torchdiffeq)")
+    comparison = accuracy([1e-3] if args.quick else [10.0**-k for k in range(3, 9)])
+    for row in comparison:
+        ours, theirs = row["fmcore"], row["torchdiffeq"]
+        print(
+            f"{row['problem']:18}{row['tolerance']:.0e}   {ours['nfe']:5} {ours['error']:.1e}"
+            f"  | {theirs['nfe']:5} {theirs['error']:.1e}"
+        )
+    nfe = {k: sum(row[k]["nfe"] for row in comparison) for k in ("fmcore", "torchdiffeq")}
+    gain = statistics.mean(
+        math.log(row["fmcore"]["error"] / row["torchdiffeq"]["error"]) for row in comparison
+    )
+    print(f"in all {nfe}; geometric mean of the ratios of the errors {math.exp(gain):.2f}")
+
+    if not args.quick:
+        is_cuda = torch.device(args.device).type == "cuda"
+        about = {
+            "date": datetime.date.today().isoformat(),
+            "device": torch.cuda.get_device_name() if is_cuda else "cpu",
+            "processor": processor(),
+            "threads": args.threads,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "torchdiffeq": torchdiffeq.__version__,
+            "steps": STEPS,
+            "tolerance": TOLERANCE,
+        }
+        results = {"about": about, "races": races, "dopri5": comparison}
+        RESULTS.parent.mkdir(exist_ok=True)
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    with torch.no_grad():
+        main()
