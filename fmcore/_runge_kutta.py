@@ -44,11 +44,11 @@ def weighted_sum(weights: Row, slopes: Sequence[Tensor]) -> tuple[float, Tensor]
 
 
 @lru_cache(maxsize=256)
-def _factored(weights: Row) -> tuple[float, int, list[tuple[float, int]]]:
+def _factored(weights: Row) -> tuple[float, int, tuple[tuple[float, int], ...]]:
     """The largest weight, its index, and the other weights relative to it: one product less."""
     first = max(range(len(weights)), key=lambda i: abs(weights[i]))
     w = weights[first]
-    return w, first, [(u / w, i) for i, u in enumerate(weights) if u and i != first]
+    return w, first, tuple((u / w, i) for i, u in enumerate(weights) if u and i != first)
 
 
 def stage_times(tableau: ButcherTableau, grid: Sequence[float], x: Tensor) -> list:

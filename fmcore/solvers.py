@@ -124,12 +124,9 @@ def _fixed(
     times = stage_times(tableau, grid, x)
     needed = tableau.stages - tableau.fsal  # an FSAL method's last slope is the next k1
 
-    def take(i: int, x: Tensor, k1: Tensor | None = None) -> tuple[Tensor, list[Tensor]]:
-        return step(f, tableau, x, grid[i + 1] - grid[i], times[i][:needed], k1)
-
     k1, last_good = None, (0, x)
     for i in range(n):
-        x_new, slopes = take(i, x, k1)
+        x_new, slopes = step(f, tableau, x, grid[i + 1] - grid[i], times[i][:needed], k1)
         k1 = None
         if output is not None:
             if tableau.fsal and output.inside(grid[i + 1]):
@@ -139,18 +136,14 @@ def _fixed(
         x = x_new
         if (i + 1) % CHECK_EVERY == 0 or i + 1 == n:
             if not is_finite(x):
-                raise _blow_up(take, *last_good, grid)
+                with torch.no_grad():  # step again from the last good state, and look each time
+                    i, x = last_good
+                    while is_finite(x) and i < n:
+                        x, _ = step(f, tableau, x, grid[i + 1] - grid[i], times[i][:needed], None)
+                        i += 1
+                raise not_finite(i, grid)
             last_good = i + 1, x
     return x
-
-
-@torch.no_grad()
-def _blow_up(take: Callable, i: int, x: Tensor, grid: Sequence[float]) -> ValueError:
-    """The error that names the step which left the finite numbers, found by stepping again."""
-    while is_finite(x) and i < len(grid) - 1:
-        x, _ = take(i, x)
-        i += 1
-    return not_finite(i, grid)
 
 
 def _adaptive(

@@ -221,7 +221,7 @@ BOSH3 = ButcherTableau(
     embedded_order=2,
 )
 
-# b* is Shampine's: b - b* is 2/3 of what Dormand and Prince have, and closer to the true error.
+# b* is Shampine's (1986): b - b* is 2/3 of that of Dormand and Prince.
 _DOPRI5_B = (35 / 384, 0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84, 0)
 DOPRI5 = ButcherTableau(
     "dopri5",
