@@ -32,8 +32,9 @@ def noise(n=3):
     return 0.2 * torch.randn(n, 1, 4, 4, generator=gen())
 
 
-@pytest.mark.parametrize("how", [{"steps": 20, "method": "rk4"},
-                                 {"rtol": 1e-6, "atol": 1e-6, "method": "dopri5"}])
+@pytest.mark.parametrize(
+    "how", [{"steps": 20, "method": "rk4"}, {"rtol": 1e-6, "atol": 1e-6, "method": "dopri5"}]
+)
 def test_it_solves_the_ode(how):
     x = generate(Linear(-1.0), 3, x0=noise(), **how)
     torch.testing.assert_close(x, noise() * math.exp(-1), atol=1e-5, rtol=1e-5)

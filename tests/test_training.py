@@ -71,7 +71,10 @@ def test_same_seed_same_weights_bit_for_bit(precision, tmp_path):
         ema = train(unet(), pictures(), config(precision=precision))[-1].ema
         file = tmp_path / f"{run}.safetensors"
         save_weights(FlowModel(ema, OTPath(), (1, 8, 8)), file)
-        samples += [generate(ema, 3, steps=3, x0=noise), generate(load_weights(file), 3, steps=3, x0=noise)]
+        samples += [
+            generate(ema, 3, steps=3, x0=noise),
+            generate(load_weights(file), 3, steps=3, x0=noise),
+        ]
     assert all(torch.equal(s, samples[0]) for s in samples[1:])
     other = train(unet(), pictures(), config(precision=precision, seed=1))[-1].ema
     assert not torch.equal(generate(other, 3, steps=3, x0=noise), samples[0])
