@@ -196,6 +196,29 @@ def test_bad_settings(kwargs, message):
         config(**kwargs)
 
 
+def test_settings_unless_told_otherwise():
+    """The reference recipe, but for the loss; labels are hidden one time in ten."""
+    assert vars(TrainConfig(epochs=50)) == dict(
+        epochs=50,
+        steps=None,
+        batch_size=256,
+        lr=2e-4,
+        weight_decay=0.01,
+        schedule="constant",
+        warmup=0,
+        clip=None,
+        loss="cfm",
+        ema=0.999,
+        label_dropout=0.1,
+        precision="fp32",
+        compile=False,
+        device="cpu",
+        seed=0,
+        log_every=50,
+        progress=True,
+    )
+
+
 def test_a_misspelt_setting():
     with pytest.raises(TypeError, match="learning_rate"):
         TrainConfig(steps=1, learning_rate=1.0)
