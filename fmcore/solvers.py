@@ -166,7 +166,7 @@ def _adaptive(
     while t != t1:
         # With less than two steps to go, take half of what is left, and no sliver at the end.
         left = abs(t1 - t)
-        t_new = t1 if left <= 1.01 * h else (t + t1) / 2 if left < 2 * h else t + h * sign
+        t_new = t1 if left <= h else (t + t1) / 2 if left < 2 * h else t + h * sign
         h = abs(t_new - t)
         if accepted + rejected == max_steps or h <= 1e-15 * abs(t):
             raise ValueError(

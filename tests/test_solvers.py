@@ -16,6 +16,7 @@ F64 = torch.float64
 METHODS = list(SOLVERS)
 PAIRS = ["bosh3", "dopri5"]
 ONE = torch.ones(1, dtype=F64)
+NAN = float("nan")
 # Evaluations a step: an FSAL method's last slope is the next step's first.
 STAGES = {"euler": 1, "midpoint": 2, "heun": 2, "rk4": 4, "bosh3": 3, "dopri5": 6}
 
@@ -456,18 +457,43 @@ def test_the_controller_itself():
     assert sol.x.item() == pytest.approx(3.0**5, rel=1e-12)
 
 
-def test_the_first_step_is_hairers():
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_first_step_is_hairers(sign):
     seen = []
 
     def v(x, t):
-        seen.append(t.item())
+        seen.append((t.item(), x.item()))
         return -x
 
-    odeint(v, ONE, (0.0, 5.0), method="dopri5", rtol=1e-6, atol=1e-6)
-    # |x| = |x'| = |x''| = 1 over the scale 2e-6.
+    odeint(v, sign * ONE, (0.0, 5.0), method="dopri5", rtol=1e-6, atol=1e-6)
+    # |x| = |x'| = |x''| = 1 over the scale 2e-6; an Euler step of h0 measures x''.
     h0, h1 = 0.01, (0.01 / (1 / 2e-6)) ** (1 / 5)
-    assert seen[0] == 0 and seen[1] == pytest.approx(h0)
-    assert seen[2] == pytest.approx(0.2 * h1, rel=1e-9)
+    assert seen[0] == (0, sign)
+    assert seen[1] == pytest.approx((h0, sign * (1 - h0)))
+    assert seen[2] == pytest.approx((0.2 * h1, sign * (1 - 0.2 * h1)), rel=1e-9)
+
+
+def test_the_error_is_a_mean_over_the_batch():
+    v = FIELDS["forced"]
+    tol = {"method": "dopri5", "rtol": 1e-6, "atol": 1e-6}
+    one, many = (odeint(v, x, (0.3, 2.0), **tol) for x in (v.x0, v.x0.repeat(100, 1)))
+    assert (one.accepted, one.rejected) == (many.accepted, many.rejected)
+    torch.testing.assert_close(many.x, one.x.repeat(100, 1), rtol=1e-9, atol=1e-12)
+
+
+def test_a_hopeless_step_shrinks_to_a_fifth():
+    ends = []
+
+    def v(x, t):
+        ends.append(t.item())
+        return torch.where(t > 1e-5, NAN, 1.0) * torch.ones_like(x)
+
+    tol = {"method": "dopri5", "rtol": 1e-3, "atol": 1e-3, "max_steps": 3}
+    with pytest.raises(ValueError, match="after 0 accepted and 3 rejected"):
+        odeint(v, ONE, **tol)
+    trials = ends[2 + 5 :: 6]  # the first slope is kept: 6 evaluations a trial
+    # |x| = |x'| gives h0 = 0.01; x'' cannot be had where the field is not finite.
+    assert trials == pytest.approx([0.01, 0.002, 0.0004])
 
 
 @pytest.mark.parametrize("span", [(0.0, 1.0), (1.0, 0.0)])
@@ -476,7 +502,7 @@ def test_the_field_is_never_read_outside_the_interval(span):
 
     def v(x, t):
         seen.append(t.item())
-        return x * 1e-9
+        return x * 1e-4
 
     odeint(v, ONE, span, method="dopri5", rtol=1e-3, atol=1e-3)
     assert min(seen) == 0.0 and max(seen) == 1.0 and seen[-1] == span[1]
@@ -585,8 +611,6 @@ def test_the_quadratic_extension_leaves_with_the_first_slope():
 
 # --- refusals ------------------------------------------------------------------------------------
 
-NAN = float("nan")
-
 
 @pytest.mark.parametrize(("arguments", "error", "message"), [
     ({}, ValueError, "either steps, or step_size, or both rtol and atol; got none of them"),
@@ -681,7 +705,9 @@ def test_nan_at_the_start_of_an_adaptive_solve():
 
 def test_an_adaptive_solve_that_cannot_go_on():
     tol = {"method": "dopri5", "rtol": 1e-6, "atol": 1e-6}
-    message = r"cannot go on at t=(1\.0000|0\.9999)\d+ with step size .*e-\d+, after \d+ accepted"
+    message = (
+        r"cannot go on at t=(1\.0000|0\.9999)\d+ with step size .*e-\d+, after \d{1,3} accepted"
+    )
     with pytest.raises(ValueError, match=message):  # x = 1 / (1 - t)
         odeint(lambda x, t: x * x, ONE, (0.0, 2.0), **tol)
     message = r"after \d+ accepted and \d+ rejected steps \(max_steps=7\).*loosen rtol and atol"
@@ -711,6 +737,16 @@ def test_ornstein_uhlenbeck(method, nfe):
     bias = 0.006 if nfe == 1 else 0.0  # theta h / 2 of the mean; 0.003 and 0.0007 of the variance
     assert sol.x.mean().item() == pytest.approx(mean, abs=bias + 4 * math.sqrt(var / n))
     assert sol.x.var().item() == pytest.approx(var, abs=bias / 4 + 4 * var * math.sqrt(2 / n))
+
+
+@pytest.mark.parametrize(
+    ("method", "ode"), [("euler_maruyama", "euler"), ("stochastic_heun", "heun")]
+)
+def test_without_noise_an_sde_is_an_ode(method, ode):
+    v = FIELDS["forced"]
+    none = torch.zeros((), dtype=F64)
+    sol = sdeint(v, lambda x, t: none, v.x0, (0.3, 1.0), method=method, steps=7, generator=seeded())
+    torch.testing.assert_close(sol.x, odeint(v, v.x0, (0.3, 1.0), method=ode, steps=7).x)
 
 
 def test_time_dependence_and_exactness_for_pure_noise():
