@@ -161,6 +161,31 @@ def test_classes_are_learned_and_sometimes_hidden():
     assert 0.2 < hidden < 0.3 and labels.min() >= 0 and labels.unique().numel() == 11
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_precision_is_that_of_the_network_and_not_of_the_weights(precision):
+    seen = []
+
+    class Spy(MLP):
+        def forward(self, x, t):
+            v = super().forward(x, t)
+            seen.append(v.dtype)
+            return v
+
+    model = Spy(hidden=8, depth=1)
+    train(model, toy_data(), config(precision=precision, steps=2))
+    assert set(seen) == {torch.bfloat16 if precision == "bf16" else torch.float32}
+    assert all(p.dtype == torch.float32 for p in model.parameters())
+
+
+def test_settings_and_metrics_are_values():
+    with pytest.raises(AttributeError, match="cannot assign"):
+        config().lr = 1.0
+    metrics = train(MLP(hidden=8, depth=1), toy_data(), config())[-1]
+    with pytest.raises(AttributeError, match="cannot assign"):
+        metrics.loss = 0.0
+    assert "step=6" in repr(metrics) and "MLP" not in repr(metrics)
+
+
 def test_gradient_is_clipped():
     torch.manual_seed(0)
     model = MLP(hidden=8, depth=1)
@@ -185,6 +210,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_steps():
         ({"lr": -1.0}, "lr must lie in"),
         ({"lr": float("nan")}, "lr must lie in"),
         ({"ema": 1.0}, r"ema must lie in \[0, 1\)"),
+        ({"label_dropout": 1.0}, r"label_dropout must lie in \[0, 1\)"),
         ({"clip": 0.0}, "clip must be positive"),
         ({"schedule": "linear"}, "schedule must be one of .*cosine.*got 'linear'"),
         ({"loss": "mse"}, "loss must be one of .*cfm"),
