@@ -30,6 +30,7 @@ class FlowModel(nn.Module):
     `shape` is that of one sample, e.g. (1, 28, 28); `about` holds whatever else is worth knowing
     (data, recipe, seed, device, time) as plain JSON values. `.config` is all but the weights.
 
+    >>> import torch
     >>> model = FlowModel(UNet(base=8), OTPath(), shape=(1, 28, 28))
     >>> model(torch.zeros(2, 1, 28, 28), 0.5).shape, model.path
     (torch.Size([2, 1, 28, 28]), OTPath(sigma_min=0.0))
