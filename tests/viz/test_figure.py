@@ -208,7 +208,7 @@ def test_splines_converge_with_the_fourth_order():
 
 
 def test_the_scripts_are_small_and_whole(tmp_path):
-    """One module without imports: what a frame can carry. Node reads it, so no name is taken twice."""
+    """One module without imports, as a frame carries it; that no name is taken twice, Node says."""
     text = bundle()
     assert len(text.encode()) < 60_000
     assert not re.search(r"^\s*(import|export)\b", text, re.MULTILINE)

@@ -16,7 +16,7 @@ const label = (text, className, ...children) =>
 
 /** options: [value, text] pairs. */
 export function select(text, options, value, tell) {
-  const input = make("select", {}, ...options.map(([v, name]) => new Option(name, v)));
+  const input = make("select", { "aria-label": text }, ...options.map(([v, name]) => new Option(name, v)));
   input.value = value;
   input.addEventListener("change", () => tell(input.value));
   return { node: label(text, "fm-select", input), set: (v) => (input.value = v) };
@@ -24,7 +24,7 @@ export function select(text, options, value, tell) {
 
 /** show(value) is what stands behind the slider, and what a screen reader says. */
 export function range(text, { min, max, step }, value, show, tell) {
-  const input = make("input", { type: "range", min, max, step });
+  const input = make("input", { type: "range", min, max, step, "aria-label": text });
   const output = make("output");
   const set = (v) => {
     if (Number(input.value) !== v) input.value = v;

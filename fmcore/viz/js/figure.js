@@ -194,6 +194,7 @@ export class Figure {
       hover: this.found ?? null,
       theme: this.themeName,
       problem: this.problem,
+      pending: this.stale.runs || this.runs.some((run) => !run.done),
       milliseconds: this.milliseconds,
     };
   }
