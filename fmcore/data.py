@@ -46,7 +46,7 @@ class DataUnavailable(RuntimeError):
 
 @dataclass(frozen=True)
 class ImageData:
-    """Images as bytes: `pixels` `(N, 1, H, W)` uint8, `labels` `(N,)` int64, where they are from."""
+    """`pixels` `(N, 1, H, W)` as uint8 and `labels` `(N,)` as int64, and where they are from."""
 
     pixels: Tensor
     labels: Tensor

@@ -46,10 +46,9 @@ class TimeEmbedding(nn.Module):
         self.register_buffer("frequencies", frequencies.float(), persistent=False)
 
     def forward(self, t: Tensor) -> Tensor:
-        # float32 even under autocast: 1000 t in bfloat16 would be off by several radians.
-        with torch.autocast(t.device.type, enabled=False):
-            angles = t[:, None].to(self.frequencies.dtype) * self.frequencies  # (B, dim / 2)
-            return torch.cat([angles.cos(), angles.sin()], dim=-1).to(t.dtype)
+        # In float32, whatever t has: 1000 t in bfloat16 would be off by several radians.
+        angles = t[:, None].to(self.frequencies.dtype) * self.frequencies  # (B, dim / 2)
+        return torch.cat([angles.cos(), angles.sin()], dim=-1).to(t.dtype)
 
 
 class ResBlock(nn.Module):
@@ -201,9 +200,10 @@ class MLP(nn.Module):
             dim=dim, hidden=hidden, depth=depth, time_dim=time_dim, time_scale=time_scale
         )
         self.embed_time = TimeEmbedding(time_dim, time_scale)
-        widths = [dim + time_dim, *[hidden] * depth]
-        layers = [m for i, o in zip(widths, widths[1:], strict=False) for m in (nn.Linear(i, o), nn.SiLU())]
-        self.layers = nn.Sequential(*layers, nn.Linear(hidden, dim))
+        self.layers = nn.Sequential(nn.Linear(dim + time_dim, hidden), nn.SiLU())
+        for _ in range(depth - 1):
+            self.layers.extend([nn.Linear(hidden, hidden), nn.SiLU()])
+        self.layers.append(nn.Linear(hidden, dim))
 
     def forward(self, x: Tensor, t: float | Tensor) -> Tensor:
         dim = self.config["dim"]

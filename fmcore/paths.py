@@ -104,7 +104,7 @@ class Path(ABC):
         return self.noise_to_velocity(-b * score, x, t.flatten())
 
     def _schedule(self, y: Tensor, x: Tensor, t: float | Tensor, name: str) -> tuple[Tensor, ...]:
-        """`(t, a, b, a', b')`, shaped to broadcast over `x`, once `y` and `x` are known to match."""
+        """`(t, a, b, a', b')`, shaped to broadcast over `x`; raises unless `y` and `x` match."""
         _same(y, x, name, "x")
         t = expand_time(t, x)
         return t, self.a(t), self.b(t), self.da(t), self.db(t)

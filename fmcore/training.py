@@ -67,7 +67,8 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if (self.epochs is None) == (self.steps is None):
             raise ValueError(
-                f"give exactly one of epochs and steps, got epochs={self.epochs}, steps={self.steps}"
+                "give exactly one of epochs and steps, "
+                f"got epochs={self.epochs}, steps={self.steps}"
             )
         for name in ("epochs", "steps", "batch_size", "log_every"):
             value = getattr(self, name)

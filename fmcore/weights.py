@@ -12,7 +12,6 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path as FilePath
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
@@ -29,14 +28,16 @@ class FlowModel(nn.Module):
     """A network with the path it was trained on: callable as `v(x, t)`, ready to sample and save.
 
     `shape` is that of one sample, e.g. (1, 28, 28); `about` holds whatever else is worth knowing
-    (data, recipe, seed, device, time) as plain JSON values. `.config` is everything but the weights.
+    (data, recipe, seed, device, time) as plain JSON values. `.config` is all but the weights.
 
     >>> model = FlowModel(UNet(base=8), OTPath(), shape=(1, 28, 28))
     >>> model(torch.zeros(2, 1, 28, 28), 0.5).shape, model.path
     (torch.Size([2, 1, 28, 28]), OTPath(sigma_min=0.0))
     """
 
-    def __init__(self, net: nn.Module, path: Path, shape: tuple[int, ...], about: dict | None = None):
+    def __init__(
+        self, net: nn.Module, path: Path, shape: tuple[int, ...], about: dict | None = None
+    ):
         super().__init__()
         if type(net) not in _NETWORKS.values() or type(path) not in _PATHS.values():
             raise TypeError(

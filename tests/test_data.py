@@ -78,7 +78,7 @@ def test_a_truncated_file_is_named(nowhere, name):
 
 def test_a_changed_byte_is_recognised_by_the_checksum(nowhere):
     write_kmnist(nowhere).parent.rename(nowhere / "MNIST")  # the right sizes, not the digits
-    with pytest.raises(ValueError, match="train-images-idx3-ubyte is damaged: its MD5 is .* instea"):
+    with pytest.raises(ValueError, match="train-images-idx3-ubyte is damaged: its MD5 is"):
         load_images("mnist", root=nowhere)
 
 
@@ -103,7 +103,8 @@ def test_real_mnist_when_it_is_here():
     except DataUnavailable:
         pytest.skip("MNIST is not on this machine")
     assert len(test) == 10_000 and test.labels[:5].tolist() == [7, 2, 1, 0, 4]
-    assert test.labels.bincount().tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    counts = torch.tensor([980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009])
+    assert torch.equal(test.labels.bincount(), counts)
 
 
 def test_bundled_digits_need_nothing(nowhere):
@@ -152,7 +153,9 @@ def test_toys_have_their_shapes():
     assert len(fields.unique(dim=0)) == 8
     ring = toy("eight_gaussians", 20_000, generator=g)
     angle = torch.atan2(ring[:, 1], ring[:, 0]) / (torch.pi / 4)
-    assert angle.round().long().remainder(8).bincount().tolist() == pytest.approx([2500] * 8, rel=0.1)
+    assert angle.round().long().remainder(8).bincount().tolist() == pytest.approx(
+        [2500] * 8, rel=0.1
+    )
     assert abs(ring.norm(dim=-1).mean() - 2) < 0.05
     moons = toy("two_moons", 20_000, generator=g)
     assert moons.mean(0).abs().max() < 0.05  # turned by half a turn, one is the other

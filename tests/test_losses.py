@@ -81,6 +81,7 @@ def test_reference_loss_weighs_the_rows_by_time():
     t = torch.tensor([0.1, 0.5, 0.8], dtype=torch.float64)
     weights = [0.09 / 0.5, 0.25 / 0.5, 0.16 / 0.5]  # t (1 - t) over its sum
     for i, w in enumerate(weights):
+
         def net(x, t, i=i):
             v = (x1 - x0).clone()
             v[i] += 5.0
@@ -116,6 +117,17 @@ def test_reference_loss_draws_times_inside_the_margin():
     assert seen[0].min() < 0.21 and seen[0].max() > 0.79
 
 
+def test_margin_is_that_of_the_recipe_and_may_be_none(monkeypatch):
+    ends, seen = torch.tensor([0.0, 1.0], dtype=torch.float64), []
+    monkeypatch.setattr("fmcore.losses.rand_time", lambda x, generator: ends)
+    for kwargs in ({}, {"t_margin": 0.0}):
+        reference_loss(
+            lambda x, t: seen.append(t) or x, OTPath(), batch(2, 2), x0=batch(2, 2), **kwargs
+        )
+    assert seen[0].tolist() == pytest.approx([1e-5, 1 - 1e-5], rel=1e-12)
+    assert seen[1].tolist() == [0.0, 1.0]
+
+
 @pytest.mark.parametrize("loss", [cfm_loss, reference_loss])
 def test_same_seed_same_loss_and_no_global_draw(loss):
     x1, before = batch(8, 2), torch.random.get_rng_state()
@@ -127,8 +139,14 @@ def test_same_seed_same_loss_and_no_global_draw(loss):
 @pytest.mark.parametrize("loss", [cfm_loss, reference_loss])
 def test_label_reaches_the_network(loss):
     label, seen = torch.tensor([1, 2]), []
-    loss(lambda x, t, y: seen.append(y) or x, VPPath(), batch(2, 2), t=0.5, label=label,
-         generator=gen())
+    loss(
+        lambda x, t, y: seen.append(y) or x,
+        VPPath(),
+        batch(2, 2),
+        t=0.5,
+        label=label,
+        generator=gen(),
+    )
     assert seen[0] is label
 
 

@@ -41,11 +41,17 @@ def test_parameters_layer_by_layer():
 
 
 def test_embedding_against_sines_worked_out_by_hand():
-    t, dim, scale = 0.3, 8, 2 * math.pi
-    found = TimeEmbedding(dim, scale)(torch.tensor([t]))[0]
+    t, dim, scale = 0.3, 8, 1000.0  # the scale that it has unless told otherwise
+    found = TimeEmbedding(dim)(torch.tensor([t], dtype=torch.float32))[0]
     w = [10000 ** (-k / 3) for k in range(4)]
     expected = [math.cos(scale * t * f) for f in w] + [math.sin(scale * t * f) for f in w]
-    torch.testing.assert_close(found, torch.tensor(expected))
+    torch.testing.assert_close(found, torch.tensor(expected), rtol=3e-5, atol=0)
+
+
+def test_frequencies_are_no_weights():
+    embedding = TimeEmbedding(4)
+    assert not embedding.state_dict() and not list(embedding.parameters())
+    assert embedding(torch.zeros(1)).tolist() == [[1.0, 1.0, 0.0, 0.0]]
 
 
 def test_scaled_embedding_moves_and_the_unscaled_one_hardly_does():
@@ -58,11 +64,11 @@ def test_scaled_embedding_moves_and_the_unscaled_one_hardly_does():
     assert moved[1.0] < moved[2 * math.pi] < moved[1000.0]
 
 
-def test_embedding_is_exact_under_autocast():
-    embedding, t = TimeEmbedding(32), torch.rand(7, generator=torch.Generator().manual_seed(0))
-    with torch.autocast("cpu", torch.bfloat16):
-        found = embedding(t)
-    assert found.dtype == torch.float32 and torch.equal(found, embedding(t))
+def test_embedding_of_a_coarse_time_is_computed_finely():
+    """bfloat16 keeps 8 bits: 1000 t, rounded to them, would be off by up to 2 radians."""
+    t = torch.tensor([0.71875], dtype=torch.bfloat16)  # has an exact binary form
+    fine = TimeEmbedding(32)(t.float())
+    assert torch.equal(TimeEmbedding(32)(t), fine.bfloat16())
 
 
 def test_film_scales_and_shifts_the_channels():
@@ -81,7 +87,12 @@ def test_film_scales_and_shifts_the_channels():
         block.film.bias[:8] = 0
         block.film.bias[8:] = torch.arange(8.0)
         shifted = block(x, torch.zeros(2, 4))
+        # A shift is what a bias of the convolution before it would do.
+        block.film.bias.zero_()
+        block.conv1.bias += torch.arange(8.0)
+        biased = block(x, torch.zeros(2, 4))
     torch.testing.assert_close(scaled, expected)
+    torch.testing.assert_close(shifted, biased)
     assert not torch.allclose(plain, scaled) and not torch.allclose(plain, shifted)
 
 
@@ -121,6 +132,35 @@ def test_labels_change_the_field_and_none_means_the_null_class():
     label = torch.tensor([1, 2, 3])
     assert not torch.allclose(model(x, 0.5, label), model(x, 0.5))
     assert torch.equal(model(x, 0.5), model(x, 0.5, torch.full((3,), 10)))
+
+
+def test_skip_is_added():
+    """With nothing coming up from below, the skip alone goes on."""
+    model, x = net(), noise(2, 1, 8, 8)
+    with torch.no_grad():
+        model.up.weight.zero_()
+        model.up.bias.zero_()
+        embedding = model.embed_time(torch.full((2,), 0.3))
+        skip = model.block1(model.enter(x), embedding)
+        expected = model.leave(model.block4(skip, embedding))
+        torch.testing.assert_close(model(x, 0.3), expected)
+
+
+def test_class_embeddings_are_one_more_than_the_classes():
+    assert net(num_classes=10).embed_label.weight.shape == (11, 16)
+
+
+def test_the_smallest_networks_work():
+    tiny = UNet(base=1, time_dim=4, groups=1, num_classes=1)
+    assert tiny(noise(2, 1, 4, 4), 0.5, torch.tensor([0, 1])).shape == (2, 1, 4, 4)
+    assert MLP(dim=1, hidden=1, depth=1, time_dim=4)(noise(3, 1), 0.5).shape == (3, 1)
+
+
+def test_what_networks_are_unless_told_otherwise():
+    assert UNet().config == dict(
+        base=64, time_dim=128, groups=8, in_channels=1, num_classes=None, time_scale=1000.0
+    )
+    assert MLP().config == dict(dim=2, hidden=128, depth=3, time_dim=32, time_scale=20.0)
 
 
 def test_config_rebuilds_the_network():
@@ -177,7 +217,13 @@ def test_a_label_for_a_network_without_classes_is_refused():
 
 @pytest.mark.parametrize(
     "kwargs",
-    [{"base": 12, "groups": 8}, {"base": 0}, {"in_channels": 0}, {"num_classes": 0}],
+    [
+        {"base": 12, "groups": 8},
+        {"base": 0},
+        {"base": 8, "groups": 0},
+        {"in_channels": 0},
+        {"num_classes": 0},
+    ],
 )
 def test_impossible_networks_are_refused(kwargs):
     with pytest.raises(ValueError, match="got"):
@@ -190,6 +236,7 @@ def test_impossible_embeddings_are_refused(dim, scale):
         TimeEmbedding(dim, scale)
 
 
-def test_an_impossible_mlp_is_refused():
-    with pytest.raises(ValueError, match="at least 1, got 2, 0, 3"):
-        MLP(hidden=0)
+@pytest.mark.parametrize("name", ["dim", "hidden", "depth"])
+def test_an_impossible_mlp_is_refused(name):
+    with pytest.raises(ValueError, match="dim, hidden and depth must be at least 1, got .*0"):
+        MLP(**{name: 0})

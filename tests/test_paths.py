@@ -1,5 +1,7 @@
 """Paths against closed forms, autograd in time and the exact Gaussian marginal."""
 
+import math
+
 import pytest
 import torch
 
@@ -11,9 +13,7 @@ IDS = [str(p) for p in PATHS]
 
 def images(seed, dtype=torch.float64):
     """B == W, where a time that broadcasts over the wrong axis goes unnoticed."""
-    return torch.randn(
-        4, 3, 4, 4, dtype=dtype, generator=torch.Generator().manual_seed(seed)
-    )
+    return torch.randn(4, 3, 4, 4, dtype=dtype, generator=torch.Generator().manual_seed(seed))
 
 
 def times(dtype=torch.float64):
@@ -52,7 +52,9 @@ def test_vp_path_keeps_the_variance_and_solves_its_diffusion():
     # d log a / ds = -beta(s) / 2 in diffusion time s = 1 - t (Song et al. 2021): integrate beta.
     s = torch.linspace(0, 1, 100_001, dtype=torch.float64)
     integral = torch.trapezoid(0.1 + 19.9 * s, s)
-    torch.testing.assert_close(path.a(torch.zeros(1, dtype=torch.float64)), torch.exp(-integral / 2)[None])
+    torch.testing.assert_close(
+        path.a(torch.zeros(1, dtype=torch.float64)), torch.exp(-integral / 2)[None]
+    )
     assert path.a(torch.ones(1)).item() == 1
 
 
@@ -115,18 +117,18 @@ def test_with_a_harbour_the_score_exists_at_the_end():
 
 
 @pytest.mark.parametrize(
-    ("path", "method", "t"),
+    ("path", "method", "t", "what"),
     [
-        (OTPath(), "velocity_to_score", 1.0),
-        (OTPath(), "data_to_velocity", 1.0),
-        (OTPath(), "noise_to_velocity", 0.0),
-        (OTPath(), "score_to_velocity", 0.0),
-        (VPPath(), "velocity_to_data", 1.0),
+        (OTPath(), "velocity_to_score", 1.0, "the score cannot be told from the velocity"),
+        (OTPath(), "data_to_velocity", 1.0, "the velocity cannot be told from the data"),
+        (OTPath(), "noise_to_velocity", 0.0, "the velocity cannot be told from the noise"),
+        (OTPath(), "score_to_velocity", 0.0, "the velocity cannot be told from the score"),
+        (VPPath(), "velocity_to_data", 1.0, "the velocity is infinite"),
     ],
 )
-def test_where_a_conversion_is_undefined_the_error_says_when(path, method, t):
+def test_where_a_conversion_is_undefined_the_error_says_when(path, method, t, what):
     x = images(0)
-    with pytest.raises(ValueError, match=rf"t = {t:g} on {type(path).__name__}"):
+    with pytest.raises(ValueError, match=rf"{what} .*t = {t:g} on {type(path).__name__}"):
         getattr(path, method)(x, x, torch.tensor([0.5, 0.5, t, 0.5]))
 
 
@@ -134,6 +136,15 @@ def test_the_velocity_of_the_diffusion_path_is_refused_where_it_is_infinite():
     x = images(0)
     with pytest.raises(ValueError, match="infinite where b.*t = 1"):
         VPPath().sample(x, x, 1.0)
+
+
+def test_paths_are_values():
+    assert OTPath() == OTPath(sigma_min=0.0) != OTPath(sigma_min=0.1)
+    assert VPPath() == VPPath(beta_min=0.1, beta_max=20.0)
+    assert VPPath(1.0, 1.0).a(torch.zeros(1)).item() == pytest.approx(math.exp(-0.5))
+    for path, name in ((OTPath(), "sigma_min"), (VPPath(), "beta_min")):
+        with pytest.raises(AttributeError, match="cannot assign"):
+            setattr(path, name, 0.5)
 
 
 @pytest.mark.parametrize("sigma", [-0.1, 1.0, 2.0, float("nan")])

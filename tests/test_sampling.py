@@ -32,8 +32,9 @@ def noise(n=3):
     return 0.2 * torch.randn(n, 1, 4, 4, generator=gen())
 
 
-@pytest.mark.parametrize("how", [{"steps": 20, "method": "rk4"},
-                                 {"rtol": 1e-6, "atol": 1e-6, "method": "dopri5"}])
+@pytest.mark.parametrize(
+    "how", [{"steps": 20, "method": "rk4"}, {"rtol": 1e-6, "atol": 1e-6, "method": "dopri5"}]
+)
 def test_it_solves_the_ode(how):
     x = generate(Linear(-1.0), 3, x0=noise(), **how)
     torch.testing.assert_close(x, noise() * math.exp(-1), atol=1e-5, rtol=1e-5)
@@ -65,6 +66,14 @@ def test_batches_do_not_change_the_result():
     whole = generate(net, 5, steps=3, generator=gen(), shape=(1, 8, 8))
     parts = generate(net, 5, steps=3, generator=gen(), shape=(1, 8, 8), batch_size=2)
     torch.testing.assert_close(whole, parts)
+
+
+def test_as_few_as_one_and_as_many_as_256_at_once():
+    model = Linear(-1.0)
+    one = generate(model, 1, x0=noise(1), steps=1, method="euler", batch_size=1)
+    assert one.shape == (1, 1, 4, 4) and model.calls == [1]
+    generate(model, 300, x0=noise(300), steps=1, method="euler")
+    assert model.calls[1:] == [256, 44]
 
 
 def test_the_generator_decides():
@@ -125,11 +134,21 @@ def test_grid_puts_image_k_into_its_row_and_column():
     assert image_grid(images).shape == (2 * 3 + 2, 3 * 3 + 2 * 2, 1)
 
 
+def test_grid_is_as_square_as_it_can_be_and_may_have_one_column_and_no_gap():
+    images = torch.zeros(10, 1, 2, 2)
+    assert image_grid(images, gap=0).shape == (6, 8, 1)  # 3 rows of 4
+    assert image_grid(images, columns=1, gap=0).shape == (20, 2, 1)
+    assert image_grid(images[:9], gap=0).shape == (6, 6, 1)
+
+
 def test_grid_refuses_what_is_no_image():
     with pytest.raises(ValueError, match=r"\(B, C, H, W\), got \(3, 28, 28\)"):
         image_grid(torch.zeros(3, 28, 28))
-    with pytest.raises(ValueError, match="columns"):
-        image_grid(torch.zeros(3, 1, 2, 2), columns=-1)
+    with pytest.raises(ValueError, match=r"\(B, C, H, W\), got \(0, 1, 28, 28\)"):
+        image_grid(torch.zeros(0, 1, 28, 28))
+    for kwargs in ({"columns": -1}, {"gap": -1}):
+        with pytest.raises(ValueError, match="columns must be at least 1 and gap at least 0"):
+            image_grid(torch.zeros(3, 1, 2, 2), **kwargs)
 
 
 @pytest.mark.parametrize("channels", [1, 3])

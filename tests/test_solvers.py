@@ -659,6 +659,15 @@ def test_nan_is_reported_with_its_time_and_step(step, method):
         odeint(v, ONE, method=method, steps=40)
 
 
+def test_infinity_that_grows_from_the_state_is_reported_at_its_step():
+    x, step = 1.0, 0
+    while math.isfinite(x):  # Euler's method for x' = 9 x^2, by hand
+        x, step = x + 0.01 * 9 * x * x, step + 1
+    assert 17 < step < 100 and step % 16
+    with pytest.raises(ValueError, match=f"after step {step} of 100, at t={step / 100:g}: "):
+        odeint(lambda x, t: 9 * x * x, ONE, method="euler", steps=100)
+
+
 def test_a_sum_that_overflows_is_no_infinity():
     x0 = torch.full((4096,), 60_000.0, dtype=torch.float16)
     sol = odeint(lambda x, t: torch.zeros_like(x), x0, method="euler", steps=2)
@@ -750,6 +759,10 @@ def test_sde_runs_backward_and_repeats_itself():
     assert torch.equal(run(1, (0.0, 1.0)), run(1, (0.0, 1.0)))
     assert not torch.equal(run(1, (0.0, 1.0)), run(2, (0.0, 1.0)))
     assert torch.equal(run(1, (0.3, 0.3)), torch.zeros(20_000, 1))
+    nothing = sdeint(
+        decay, decay, ONE, (0.3, 0.3), method="euler_maruyama", steps=10, generator=seeded()
+    )
+    assert (nothing.nfe, nothing.accepted, nothing.rejected) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(("arguments", "error", "message"), [

@@ -71,7 +71,10 @@ def test_same_seed_same_weights_bit_for_bit(precision, tmp_path):
         ema = train(unet(), pictures(), config(precision=precision))[-1].ema
         file = tmp_path / f"{run}.safetensors"
         save_weights(FlowModel(ema, OTPath(), (1, 8, 8)), file)
-        samples += [generate(ema, 3, steps=3, x0=noise), generate(load_weights(file), 3, steps=3, x0=noise)]
+        samples += [
+            generate(ema, 3, steps=3, x0=noise),
+            generate(load_weights(file), 3, steps=3, x0=noise),
+        ]
     assert all(torch.equal(s, samples[0]) for s in samples[1:])
     other = train(unet(), pictures(), config(precision=precision, seed=1))[-1].ema
     assert not torch.equal(generate(other, 3, steps=3, x0=noise), samples[0])
@@ -191,6 +194,29 @@ def test_a_loss_that_is_not_finite_stops_with_the_steps():
 def test_bad_settings(kwargs, message):
     with pytest.raises(ValueError, match=message):
         config(**kwargs)
+
+
+def test_settings_unless_told_otherwise():
+    """The reference recipe, but for the loss; labels are hidden one time in ten."""
+    assert vars(TrainConfig(epochs=50)) == dict(
+        epochs=50,
+        steps=None,
+        batch_size=256,
+        lr=2e-4,
+        weight_decay=0.01,
+        schedule="constant",
+        warmup=0,
+        clip=None,
+        loss="cfm",
+        ema=0.999,
+        label_dropout=0.1,
+        precision="fp32",
+        compile=False,
+        device="cpu",
+        seed=0,
+        log_every=50,
+        progress=True,
+    )
 
 
 def test_a_misspelt_setting():

@@ -106,7 +106,9 @@ def test_safetensors_of_somebody_else(tmp_path):
 
 def test_another_architecture_is_named(saved):
     rewrite(saved, lambda config, tensors: config["network"].update(base=16))
-    with pytest.raises(ValueError, match=r"does not fit the network it names, UNet: block1.*should be .16"):
+    with pytest.raises(
+        ValueError, match=r"does not fit the network it names, UNet: block1.*should be .16"
+    ):
         load_weights(saved)
 
 
