@@ -47,8 +47,8 @@ class Opened:
 
     def state(self, until="true"):
         """The figure's own account, once it satisfies a condition on `s`."""
-        condition = f"() => {{ const s = window.fmFigure?.state(); return s?.mean && !s.pending && ({until}); }}"
-        self.page.wait_for_function(condition)
+        ready = "const s = window.fmFigure?.state(); return s?.mean && !s.pending"
+        self.page.wait_for_function(f"() => {{ {ready} && ({until}); }}")
         return self.page.evaluate("window.fmFigure.state()")
 
     def get(self, label):

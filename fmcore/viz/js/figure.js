@@ -84,11 +84,12 @@ export class Figure {
     this.last = this.state.playing ? now : undefined;
     const fresh = this.stale.runs;
     if (fresh) this.restart();
+    const busy = this.runs.some((run) => !run.done);
     for (const run of this.runs) run.work((fresh ? FIRST : MORE) / this.runs.length);
     this.paint();
     this.milliseconds = performance.now() - begun;
     if (this.state.playing || this.runs.some((run) => !run.done)) this.ask();
-    this.changed(this, fresh || this.runs.some((run) => !run.done));
+    this.changed(this, fresh || busy);
   }
 
   advance(seconds) {

@@ -131,7 +131,7 @@ function choice(title, stepsTitle, spec, state, tell, none) {
   const steps = range(stepsTitle, sizes, now.steps, (n) => `${n} step${n === 1 ? "" : "s"}`, (steps) => tell({ steps }));
   const shown = (k) => `to 10⁻${"¹²³⁴⁵⁶⁷"[k - 1]}`;
   const orders = { min: 1, max: 7, step: 1 };
-  const tolerance = range("Tolerance", orders, exponent(now.tolerance), shown, (k) =>
+  const tolerance = range(none ? "Tolerance to compare" : "Tolerance", orders, exponent(now.tolerance), shown, (k) =>
     tell({ tolerance: 10 ** -k }),
   );
   const fit = (id) => {

@@ -4,7 +4,7 @@ import { blend, dots, fade } from "./draw.js";
 
 const PAST = 0.22; // of the whole time: how far back a trail reaches
 const COMPARED = 400; // pairs shown, of those that are computed and averaged
-const SEGMENTS = 12000; // of all trails together: what a screen of 60 frames a second allows
+const SEGMENTS = 9000; // of all trails together: what a screen of 60 frames a second allows
 
 const size = (n) => Math.min(2.6, Math.max(1.25, 46 / Math.sqrt(n)));
 

@@ -29,8 +29,13 @@ export function drawProbe(ctx, camera, { runs, exact }, colors, t, look) {
   if (exact) line(ctx, camera, exact.path(0, exact.frames - 1).points, 5, fade(look.ink, 0.16));
   runs.forEach((run, i) => {
     const { points, marks: steps } = run.path(0, run.frames - 1);
-    line(ctx, camera, points, 1.6, colors[i]);
-    const radius = steps.length > 41 ? 1.6 : steps.length > 25 ? 2.4 : 3.2;
+    line(ctx, camera, points, 4.5, fade(look.stage, 0.75));
+    line(ctx, camera, points, 1.9, colors[i]);
+    // Marks as large as the shortest steps allow, on the whole.
+    const length = points.slice(1).reduce(
+      (sum, [x, y], k) => sum + Math.hypot(x - points[k][0], y - points[k][1]), 0,
+    );
+    const radius = Math.min(3.2, Math.max(1.5, (0.3 * length * camera.scale) / run.steps));
     marks(ctx, camera, steps.slice(1), run.solver.marker, radius, colors[i], look.stage);
   });
   runs.forEach((run, i) => {

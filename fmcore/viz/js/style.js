@@ -23,7 +23,7 @@ export const STYLE = `
   padding: 3px 8px; border-radius: 5px; background: color-mix(in srgb, var(--stage) 86%, transparent);
   font-size: 12.5px; font-variant-numeric: tabular-nums; pointer-events: none; }
 .fm-note:empty { display: none; }
-.fm-row { display: flex; flex-wrap: wrap; align-items: center; gap: 0 18px; margin-top: 4px; }
+.fm-row { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 18px; margin-top: 4px; }
 .fm-row.fm-time { flex-wrap: nowrap; gap: 10px; }
 .fm-control { display: flex; align-items: center; gap: 8px; min-height: 40px; margin: 0;
   white-space: nowrap; }
@@ -58,9 +58,10 @@ export const STYLE = `
   border: 1px solid #c43a0c; font: 15px/1.5 system-ui, sans-serif; color: #777a7e; }
 .fm [hidden] { display: none; }
 @media (max-width: 560px) {
-  .fm-row { gap: 0 12px; }
-  .fm-choice, .fm-group { width: 100%; gap: 0 6px; justify-content: space-between; }
+  .fm-row { gap: 4px 12px; }
+  .fm-choice, .fm-group { width: 100%; gap: 0 4px; justify-content: space-between; }
   .fm-group .fm-check { gap: 4px; }
+  .fm-group .fm-check input { width: 16px; }
   .fm-choice { gap: 10px; }
   .fm-choice .fm-range { flex: 1; }
   .fm-choice .fm-select > span { width: 4.4em; }
