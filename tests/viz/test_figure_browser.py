@@ -197,6 +197,8 @@ def test_frames_follow_the_page_and_rest_out_of_sight(browser, tmp_path):
     page = browser.new_page(viewport={"width": 800, "height": 800})
     page.goto((tmp_path / "figure.html").as_uri(), wait_until="commit")
     page.locator("iframe").nth(1).scroll_into_view_if_needed()
+    for i in (0, 1):  # a frame that loads lazily gets its document late
+        page.frame_locator("iframe").nth(i).locator(".fm-handle").wait_for(timeout=60_000)
     handles = [page.locator("iframe").nth(i).element_handle().content_frame() for i in (0, 1)]
     for frame in handles:
         frame.wait_for_function("window.fmFigure?.state().theme === 'dark'", timeout=60_000)
