@@ -158,7 +158,8 @@ def main() -> None:
         for name, figure in figures().items():
             page, session, size = opened(figure)
             result["redraw"][name] = {
-                **redraws(page, session, 10 if quick else 60),
+                # All particles of a network take a second: fewer rounds.
+                **redraws(page, session, 10 if quick or figure.form == "mlp" else 60),
                 "page_bytes": size,
             }
             page.close()

@@ -201,15 +201,15 @@ def test_frames_follow_the_page_and_rest_out_of_sight(browser, tmp_path):
         page.frame_locator("iframe").nth(i).locator(".fm-handle").wait_for(timeout=60_000)
     handles = [page.locator("iframe").nth(i).element_handle().content_frame() for i in (0, 1)]
     for frame in handles:
-        frame.wait_for_function("window.fmFigure?.state().theme === 'dark'", timeout=60_000)
+        frame.wait_for_function("() => window.fmFigure?.state().theme === 'dark'", timeout=60_000)
     page.evaluate("document.documentElement.dataset.theme = 'light'")
     for frame in handles:
-        frame.wait_for_function("window.fmFigure.state().theme === 'light'", timeout=60_000)
+        frame.wait_for_function("() => window.fmFigure.state().theme === 'light'", timeout=60_000)
     first, second = (frame.evaluate("window.fmFigure.state().t") for frame in handles)
-    handles[1].wait_for_function(f"window.fmFigure.state().t !== {second}", timeout=60_000)
+    handles[1].wait_for_function(f"() => window.fmFigure.state().t !== {second}", timeout=60_000)
     assert handles[0].evaluate("window.fmFigure.state().t") == first  # out of sight, at rest
     handles[1].evaluate("window.fmFigure.set({ steps: 3 })")
-    handles[1].wait_for_function("window.fmFigure.state().nfe === 6", timeout=60_000)
+    handles[1].wait_for_function("() => window.fmFigure.state().nfe === 6", timeout=60_000)
     assert handles[0].evaluate("window.fmFigure.state().steps") == 20
     page.close()
 
