@@ -14,7 +14,7 @@ import { meanDistance, meanEnd, Run } from "./run.js";
 const SECONDS = 7; // from the source to the target
 const HOLD = 1.6; // at the end, before the particles set out again
 const FIRST = 32; // milliseconds for the first picture of a costly field, and then
-const MORE = 9; // for each of the pictures that complete it
+const MORE = 12; // for each of the pictures that complete it
 
 export class Figure {
   /** spec: the unpacked data; stage: where the layers go; changed(figure): after each picture. */
