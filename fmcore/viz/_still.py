@@ -1,0 +1,74 @@
+"""The still of a living figure: field, particles with trails and one path, drawn by matplotlib."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from matplotlib import pyplot as plt
+from torch import Tensor
+
+from fmcore.distributions import Empirical, GaussianMixture
+from fmcore.solvers import odeint
+
+from . import plots
+from ._plane import grid
+from .theme import COLORS, theme
+
+if TYPE_CHECKING:
+    from .figure import FlowFigure
+
+FRAMES = 25  # states of each particle, for its trail
+TOLERANCE = 1e-3
+
+
+def still(figure: FlowFigure) -> Any:
+    """A matplotlib figure of what the living one shows at its time `t` (the end, if it plays)."""
+    t0, t1 = figure.span
+    t = t1 if figure.t is None else figure.t
+    g = torch.Generator().manual_seed(figure.seed)
+    like = grid(*torch.zeros(2, 1).numpy(), figure.field)
+    x0 = _sample(figure.source, figure.particles, figure.extent, g).to(like)
+    start = torch.tensor([figure.spec["start_state"]["start"]]).to(like)
+    with theme(), torch.no_grad():
+        picture, ax = plt.subplots(figsize=(5.6, 5.6))
+        shown = dict(extent=figure.extent, ax=ax)
+        if figure.target is not None:
+            points = _sample(figure.target, min(600, figure.particles), figure.extent, g)
+            plots.scatter(points, color=COLORS["target"], **shown)
+        if "streamlines" in figure.views:
+            plots.streamlines(figure.field, t, **shown)
+        if "arrows" in figure.views:
+            plots.quiver(figure.field, t, **shown)
+        if "particles" in figure.views:
+            early = t0 + 0.78 * (t - t0)
+            xs = _follow(figure, x0, torch.linspace(early, t, FRAMES))
+            plots.particles(xs, **shown)
+        grid_times = torch.linspace(t0, t1, figure.steps + 1)
+        plots.path(
+            _follow(figure, start, grid_times)[:, 0],
+            method=figure.solver.removesuffix("-adaptive"),
+            **shown,
+        )
+        ax.set_title(f"t = {t:.2f}")
+    return picture
+
+
+def _follow(figure: FlowFigure, x0: Tensor, times: Tensor) -> Tensor:
+    """The states (T, B, 2) at `times`, in the direction of the figure's span."""
+    method = figure.solver.removesuffix("-adaptive")
+    adaptive = method != figure.solver
+    how = {"rtol": TOLERANCE, "atol": TOLERANCE} if adaptive else {"steps": figure.steps}
+    times = times.double().clamp(min(figure.span), max(figure.span))
+    return odeint(figure.field, x0, figure.span, method=method, t_eval=times, **how).xs
+
+
+def _sample(
+    source: str | GaussianMixture | Empirical, n: int, extent: tuple, g: torch.Generator
+) -> Tensor:
+    if source == "normal":
+        return torch.randn(n, 2, generator=g)
+    if source == "uniform":
+        low, high = torch.tensor(extent[::2]), torch.tensor(extent[1::2])
+        return low + (high - low) * torch.rand(n, 2, generator=g)
+    return source.sample(n, generator=g).float()

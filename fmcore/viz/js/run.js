@@ -1,0 +1,123 @@
+// The particles' way through time for one choice of solver and steps.
+//
+// A way is kept as `frames`: the states on the solver's grid and, between them, states of the
+// method's continuous extension, so that a picture at any time joins two near frames by a straight
+// line. Costly fields are worked off in portions: `work(ms)` does as many as fit.
+
+import { adapt, evenGrid, integrate } from "./solvers.js";
+
+const SMOOTH = 48; // frames, at least
+const PORTION = 4e6; // multiplications after which to look at the clock
+const PILOTS = 200; // particles that find the steps of an adaptive solver, if the field is costly
+const MOST_STEPS = 400;
+
+export class Run {
+  /** choice: { solver, steps, tolerance }, start: { x, y } */
+  constructor(field, choice, start, [t0, t1]) {
+    const { tableau, adaptive } = choice.solver;
+    this.n = start.x.length;
+    this.ready = 0; // so many particles are through
+    Object.assign(this, { field, tableau, start, t0, t1, solver: choice.solver });
+    if (adaptive) {
+      const pilots = field.cost > 2000 ? Math.min(PILOTS, this.n) : this.n;
+      const options = { rtol: choice.tolerance, atol: choice.tolerance, maxSteps: MOST_STEPS };
+      const [x, y] = [start.x.slice(0, pilots), start.y.slice(0, pilots)];
+      const found = adapt(field, tableau, x, y, t0, t1, options);
+      this.grid = found.grid;
+      this.nfe = found.nfe;
+    } else {
+      this.grid = evenGrid(t0, t1, choice.steps);
+      this.nfe = null; // counted by the first portion
+    }
+    this.steps = this.grid.length - 1;
+    this.parts = Math.max(1, Math.ceil(SMOOTH / this.steps));
+    this.frames = this.steps * this.parts + 1;
+    this.xs = new Float64Array(this.frames * this.n); // (frame, particle)
+    this.ys = new Float64Array(this.frames * this.n);
+    const each = Math.max(1, field.cost * this.steps * tableau.b.length);
+    this.portion = Math.max(8, 4 * Math.round(PORTION / each / 4));
+  }
+
+  get done() {
+    return this.ready === this.n;
+  }
+
+  /** Takes more particles through, for about so many milliseconds; at least one portion. */
+  work(milliseconds) {
+    const { n, field, tableau, grid, parts } = this;
+    const until = performance.now() + milliseconds;
+    while (!this.done) {
+      const from = this.ready;
+      const to = Math.min(n, from + this.portion);
+      const sink = (frame, x, y) => {
+        this.xs.set(x, frame * n + from);
+        this.ys.set(y, frame * n + from);
+      };
+      const [x, y] = [this.start.x.subarray(from, to), this.start.y.subarray(from, to)];
+      const { nfe } = integrate(field, tableau, x, y, grid, { parts, sink });
+      this.nfe ??= nfe;
+      this.ready = to;
+      if (performance.now() >= until) break;
+    }
+  }
+
+  /** The time of a frame. */
+  time(frame) {
+    const step = Math.min(Math.floor(frame / this.parts), this.steps - 1);
+    const theta = frame / this.parts - step;
+    return this.grid[step] + theta * (this.grid[step + 1] - this.grid[step]);
+  }
+
+  /** Where in the frames a time lies: frame 3.5 is half way from the third to the fourth. */
+  locate(t) {
+    const sign = Math.sign(this.t1 - this.t0);
+    let [low, high] = [0, this.steps];
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (sign * (t - this.grid[middle]) >= 0) low = middle;
+      else high = middle;
+    }
+    const theta = (t - this.grid[low]) / (this.grid[high] - this.grid[low]);
+    return (low + Math.min(Math.max(theta, 0), 1)) * this.parts;
+  }
+
+  /** The states of all particles that are ready, at time t. */
+  at(t, outX, outY) {
+    const at = this.locate(t);
+    const first = Math.min(Math.floor(at), this.frames - 2);
+    const g = at - first;
+    const [a, b] = [first * this.n, (first + 1) * this.n];
+    for (let i = 0; i < this.ready; i++) {
+      outX[i] = (1 - g) * this.xs[a + i] + g * this.xs[b + i];
+      outY[i] = (1 - g) * this.ys[a + i] + g * this.ys[b + i];
+    }
+  }
+
+  /** Where the particles that are ready end. */
+  end() {
+    const last = (this.frames - 1) * this.n;
+    return [this.xs, this.ys].map((z) => z.subarray(last, last + this.ready));
+  }
+
+  /** Particle i at every frame up to a place found by `locate`, and the marks of its steps. */
+  path(i, upTo) {
+    const points = [];
+    for (let f = 0; f <= upTo; f++) points.push([this.xs[f * this.n + i], this.ys[f * this.n + i]]);
+    const marks = points.filter((_, f) => f % this.parts === 0);
+    return { points, marks };
+  }
+}
+
+/** The mean distance between the end points of two runs from the same start. */
+export function meanDistance(one, other) {
+  const [[x, y], [u, v]] = [one.end(), other.end()];
+  const n = Math.min(x.length, u.length);
+  let sum = 0;
+  for (let i = 0; i < n; i++) sum += Math.hypot(x[i] - u[i], y[i] - v[i]);
+  return sum / n;
+}
+
+/** The mean end point. */
+export function meanEnd(run) {
+  return run.end().map((z) => z.reduce((sum, one) => sum + one, 0) / z.length);
+}

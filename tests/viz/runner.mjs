@@ -1,0 +1,38 @@
+// Appended to the figure's scripts: runs one job, JSON from stdin, and prints its numbers as JSON.
+import { readFileSync } from "node:fs";
+
+const list = (numbers) => Array.from(numbers);
+const JOBS = {
+  field({ field, t, x, y }) {
+    const f = makeField(field);
+    return t.map((time) => {
+      const u = new Float64Array(x.length);
+      const v = new Float64Array(x.length);
+      f.evaluate(time, Float64Array.from(x), Float64Array.from(y), x.length, u, v);
+      return [list(u), list(v)];
+    });
+  },
+  fixed({ field, tableau, x, y, span, steps, parts }) {
+    const frames = [];
+    const sink = (frame, fx, fy) => (frames[frame] = [list(fx), list(fy)]);
+    const grid = evenGrid(...span, steps);
+    const end = integrate(makeField(field), tableau, x, y, grid, { parts, sink });
+    return { x: list(end.x), y: list(end.y), nfe: end.nfe, frames };
+  },
+  adaptive({ field, tableau, x, y, span, rtol, atol }) {
+    const end = adapt(makeField(field), tableau, x, y, ...span, { rtol, atol });
+    const accepted = end.grid.length - 1;
+    return { x: list(end.x), y: list(end.y), nfe: end.nfe, rejected: end.rejected, accepted };
+  },
+  conditionals({ field, t, x, y }) {
+    const found = makeField(field).conditionals(t, x, y, Infinity);
+    return found.map(({ weight, from, to, u, v }) => ({ weight, from, to, u, v }));
+  },
+  draw({ source, n, seed }) {
+    const { x, y } = draw(source, n, seed);
+    return [list(x), list(y)];
+  },
+};
+
+const jobs = JSON.parse(readFileSync(0, "utf8"));
+process.stdout.write(JSON.stringify(jobs.map((job) => JOBS[job.job](unpack(job)))));

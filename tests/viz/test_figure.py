@@ -1,0 +1,222 @@
+"""The living figure: its data, its page, its errors. `test_figure_js.py` tests what it computes."""
+
+import base64
+import json
+import re
+import shutil
+import subprocess
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+
+from fmcore.fields import Empirical, GaussianMixture, MarginalField, Rotation, Storm
+from fmcore.networks import MLP, UNet
+from fmcore.paths import OTPath, VPPath
+from fmcore.viz import COLORS, FlowFigure
+from fmcore.viz._lattice import fit
+from fmcore.viz._scripts import FOLDER, bundle
+from fmcore.weights import FlowModel
+
+matplotlib.use("agg")
+
+MIX = GaussianMixture([[-1.0, 0.0], [1.0, 0.5]], 0.3)
+MARGINAL = MarginalField(MIX, OTPath())
+
+
+class Ramp:
+    """A path the browser has no closed form for."""
+
+    def a(self, t):
+        return t**2
+
+    def b(self, t):
+        return 1 - t**2 / 2
+
+    def da(self, t):
+        return 2 * t
+
+    def db(self, t):
+        return -t
+
+
+def spec_in(page):
+    """The data as the browser reads it."""
+    found = re.search(r'<script type="application/json" id="spec">(.*?)</script>', page, re.S)
+    return json.loads(found[1])
+
+
+@pytest.mark.parametrize(
+    "field, form",
+    [
+        (Storm() + Rotation(1.0), "winds"),
+        (MARGINAL, "mixture"),
+        (MarginalField(Empirical([[0.0, 1.0], [1.0, 0.0]]), OTPath(sigma_min=0.1)), "mixture"),
+        (MLP(hidden=8), "mlp"),
+        (FlowModel(MLP(hidden=8), OTPath(), shape=(2,)), "mlp"),
+        (MLP(hidden=8).double(), "mlp"),
+        (lambda x, t: -x, "lattice"),
+        (MarginalField(MIX, Ramp()), "lattice"),
+        (MARGINAL.score, "lattice"),
+    ],
+)
+def test_a_field_travels_in_the_form_it_has(field, form):
+    figure = FlowFigure(field, particles=5)
+    assert figure.form == form and f"form='{form}'" in repr(figure)
+    assert ("error" in figure.spec["field"]) == (form == "lattice")
+
+
+def test_the_bundle_has_a_frame_a_still_and_a_text():
+    figure = FlowFigure(MARGINAL, caption="a < b & c", alt='two "islands"', steps=3, particles=20)
+    bundle = figure._repr_mimebundle_()
+    assert set(bundle) == {"text/html", "image/png", "text/plain"}
+    assert bundle["image/png"].startswith(b"\x89PNG") and bundle["text/plain"] == repr(figure)
+    page = bundle["text/html"]
+    assert 'title="two &quot;islands&quot;"' in page and "a &lt; b &amp; c</figcaption>" in page
+    assert re.search(r'style="[^"]*height:calc\(560px', page)  # known before the frame loads
+    # One attribute holds the whole document: no quotation mark in it ends it too early.
+    assert page.count("</iframe>") == 1 and '"></iframe>' in page
+
+
+@pytest.mark.parametrize("t", [None, 0.0, 0.4])
+@pytest.mark.parametrize("span", [(0.0, 1.0), (0.9, 0.0)])
+def test_the_still_shows_every_view_at_every_time(t, span):
+    figure = FlowFigure(
+        Rotation(1.0),
+        "uniform",
+        MIX,
+        t=t,
+        span=span,
+        particles=9,
+        solver="dopri5-adaptive",
+        views=("arrows", "streamlines", "particles"),
+    )
+    (ax,) = figure.still().axes
+    assert ax.get_title() == f"t = {span[1] if t is None else t:.2f}"
+    matplotlib.pyplot.close("all")
+
+
+def test_nothing_is_asked_of_another_host(tmp_path):
+    figure = FlowFigure(MARGINAL, particles=20)
+    figure.save_html(tmp_path / "figure.html")
+    page = (tmp_path / "figure.html").read_text("utf-8")
+    frame = figure._repr_mimebundle_()["text/html"]
+    for text in (page, frame):
+        addresses = set(re.findall(r"[a-z]+://[^\s\"'<>&)]*", text))
+        assert addresses <= {"http://www.w3.org/2000/svg"}  # a name, not a place
+        assert not re.search(r"\b(fetch|XMLHttpRequest|WebSocket|importScripts|import)\b *\(", text)
+    assert "default-src 'none'" in page and "fonts" not in page
+
+
+def test_data_survive_the_way_into_the_page(tmp_path):
+    evil = "</script><script>alert(1)</script>"
+    figure = FlowFigure(MARGINAL, alt=evil, caption=evil, particles=20)
+    figure.save_html(tmp_path / "figure.html")
+    page = (tmp_path / "figure.html").read_text("utf-8")
+    assert spec_in(page) == json.loads(json.dumps(figure.spec))
+    assert spec_in(page)["alt"] == evil and evil not in page
+    assert spec_in(page)["colors"]["source"] == COLORS["source"]
+    means = base64.b64decode(spec_in(page)["field"]["means"]["base64"])
+    assert np.allclose(np.frombuffer(means, "<f8").reshape(-1, 2), MIX.means)
+
+
+def test_what_is_chosen_reaches_the_figure():
+    figure = FlowFigure(
+        MARGINAL,
+        solver="rk4",
+        steps=7,
+        compare=("euler", 3),
+        t=0.25,
+        views=["streamlines"],
+        start=(1, 2),
+        seed=4,
+        extent=(-1, 1, -2, 2),
+    )
+    state = figure.spec["start_state"]
+    assert (state["solver"], state["steps"], state["share"], state["seed"]) == ("rk4", 7, 0.25, 4)
+    assert state["compare"]["solver"] == "euler" and state["compare"]["steps"] == 3
+    assert state["views"] == {"arrows": False, "streamlines": True, "particles": False}
+    assert state["start"] == [1.0, 2.0] and not state["playing"]
+    assert figure.target is MIX
+    assert FlowFigure(MARGINAL, compare=5).spec["start_state"]["compare"]["solver"] == "heun"
+    only = FlowFigure(MARGINAL, solvers=("euler",), solver="bosh3", compare="rk4")
+    assert [one["id"] for one in only.spec["solvers"]] == ["euler", "bosh3", "rk4"]
+
+
+def nan_inside(x, t):
+    return torch.where(x.abs().sum(1, keepdim=True) < 0.5, torch.nan, x)
+
+
+@pytest.mark.parametrize(
+    "error, words, field, options",
+    [
+        (TypeError, "callable", 3.0, {}),
+        (ValueError, "velocity of the plane", lambda x, t: x[:, :1], {}),
+        (ValueError, "dim=3", MLP(dim=3, hidden=8), {}),
+        (ValueError, "this field failed", FlowModel(UNet(base=8), OTPath(), shape=(1, 8, 8)), {}),
+        (ValueError, "NaN or infinite", nan_inside, {}),
+        (ValueError, "arrived", MarginalField(Empirical([[0.0, 1.0]]), OTPath()), {}),
+        (ValueError, "infinite", MarginalField(MIX, VPPath()), {}),
+        (ValueError, "views", MARGINAL, {"views": ("arrows", "quiver")}),
+        (ValueError, "views", MARGINAL, {"views": "arrows"}),
+        (ValueError, "solvers", MARGINAL, {"solver": "rk5"}),
+        (ValueError, "solvers", MARGINAL, {"solvers": ("euler", "rk4-adaptive")}),
+        (ValueError, "solvers", MARGINAL, {"compare": "runge"}),
+        (TypeError, "compare", MARGINAL, {"compare": 1.5}),
+        (ValueError, "steps", MARGINAL, {"steps": 0}),
+        (ValueError, "steps", MARGINAL, {"steps": 10_000}),
+        (ValueError, "steps", MARGINAL, {"steps": 2.5}),
+        (ValueError, "particles", MARGINAL, {"particles": 10**6}),
+        (ValueError, "t must", MARGINAL, {"t": 1.5}),
+        (ValueError, "span", MARGINAL, {"span": (0.0, 2.0)}),
+        (ValueError, "span", MARGINAL, {"span": (1.0, 1.0)}),
+        (ValueError, "extent", MARGINAL, {"extent": (1, -1, 0, 1)}),
+        (ValueError, "start", MARGINAL, {"start": (0.0, float("nan"))}),
+        (ValueError, "resolution", MARGINAL, {"resolution": (3, 3)}),
+        (ValueError, "source", MARGINAL, {"source": "gauss"}),
+        (ValueError, "plane", MARGINAL, {"source": torch.zeros(5, 3)}),
+        (ValueError, "2 MB", MLP(hidden=700), {}),
+        (ValueError, "2 MB", lambda x, t: t * x, {"resolution": (120, 60)}),
+    ],
+)
+def test_what_does_not_fit_is_refused(error, words, field, options):
+    with pytest.raises(error, match=words):
+        FlowFigure(field, **options)
+
+
+def test_a_field_without_an_end_can_stop_before_it():
+    for field in (MarginalField(MIX, VPPath()), MarginalField(Empirical([[0.0, 1.0]]), OTPath())):
+        assert FlowFigure(field, span=(0.0, 0.99), particles=5).span == (0.0, 0.99)
+
+
+def test_splines_converge_with_the_fourth_order():
+    """Halving the spacing in space and time divides the error by 16."""
+
+    def wave(x, t):
+        return np.stack([np.sin(2 * x[..., 0] + t), np.cos(x[..., 1] - 3 * t)], -1)
+
+    points, errors = np.random.default_rng(0).uniform(-1, 1, (400, 2)), []
+    for n in (9, 17, 33):
+        axis = np.linspace(-1, 1, n)
+        at = np.stack(np.meshgrid(axis, axis), -1)
+        samples = np.stack([wave(at, t) for t in np.linspace(0, 1, n)])
+        lattice = fit(samples, (-1, 1, -1, 1), (0, 1))
+        errors.append(np.abs(lattice(points, 0.37) - wave(points, 0.37)).max())
+    orders = np.log2(np.array(errors[:-1]) / errors[1:])
+    assert (orders > 3.5).all()
+
+
+def test_the_scripts_are_small_and_whole(tmp_path):
+    """One module without imports, as a frame carries it; that no name is taken twice, Node says."""
+    text = bundle()
+    assert len(text.encode()) < 60_000
+    assert not re.search(r"^\s*(import|export)\b", text, re.MULTILINE)
+    for module in FOLDER.glob("*.js"):
+        assert len(module.read_text("utf-8").splitlines()) <= 300
+        exported = re.findall(r"^export (?:const|class|function) (\w+)", module.read_text(), re.M)
+        assert exported and all(name in text for name in exported)
+    node = shutil.which("node")
+    if node:
+        (tmp_path / "figure.mjs").write_text(text, "utf-8")
+        subprocess.run([node, "--check", tmp_path / "figure.mjs"], check=True, timeout=60)

