@@ -123,7 +123,6 @@ def _fixed(
     n = len(grid) - 1
     times = stage_times(tableau, grid, x)
     needed = tableau.stages - tableau.fsal  # an FSAL method's last slope is the next k1
-
     k1, last_good = None, (0, x)
     for i in range(n):
         x_new, slopes = step(f, tableau, x, grid[i + 1] - grid[i], times[i][:needed], k1)
@@ -221,7 +220,7 @@ def _first_step(
     h0 = min(h0, abs(t1 - t0))
     h = math.copysign(h0, t1 - t0)
     d2 = norm(f(x + h * k1, x.new_tensor(t0 + h)) - k1, x) / h0
-    if not math.isfinite(d2):
+    if not math.isfinite(d1 + d2):
         return h0
     h1 = (0.01 / max(d1, d2)) ** (1 / order) if max(d1, d2) > 1e-15 else max(1e-6, 1e-3 * h0)
     return min(100 * h0, h1)
