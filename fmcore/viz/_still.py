@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from .figure import FlowFigure
 
 FRAMES = 25  # states of each particle, for its trail
-TOLERANCE = 1e-3
 
 
 def still(figure: FlowFigure) -> Any:
@@ -58,7 +57,8 @@ def _follow(figure: FlowFigure, x0: Tensor, times: Tensor) -> Tensor:
     """The states (T, B, 2) at `times`, in the direction of the figure's span."""
     method = figure.solver.removesuffix("-adaptive")
     adaptive = method != figure.solver
-    how = {"rtol": TOLERANCE, "atol": TOLERANCE} if adaptive else {"steps": figure.steps}
+    tolerance = figure.spec["start_state"]["tolerance"]
+    how = {"rtol": tolerance, "atol": tolerance} if adaptive else {"steps": figure.steps}
     times = times.double().clamp(min(figure.span), max(figure.span))
     return odeint(figure.field, x0, figure.span, method=method, t_eval=times, **how).xs
 
