@@ -1,7 +1,18 @@
-"""Seeing velocity fields, particles and digits: still figures, and labs for a live kernel."""
+"""Seeing velocity fields, particles and digits: still figures, living ones, and labs for a kernel."""
 
 from . import labs, plots
+from .digit_figure import DigitFigure
 from .figure import FlowFigure
 from .theme import COLORS, ramp, solver_style, theme, use_theme
 
-__all__ = ["COLORS", "FlowFigure", "labs", "plots", "ramp", "solver_style", "theme", "use_theme"]
+__all__ = [
+    "COLORS",
+    "DigitFigure",
+    "FlowFigure",
+    "labs",
+    "plots",
+    "ramp",
+    "solver_style",
+    "theme",
+    "use_theme",
+]

@@ -1,15 +1,22 @@
-"""The living figure as HTML: a frame for the pages of others, and a page of its own."""
+"""A living figure as HTML: a frame for the pages of others, and a page of its own."""
 
 from __future__ import annotations
 
+import base64
 import html
 import json
+import re
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from ._scripts import bundle
 
 # Whatever a figure needs it carries; the policy makes sure of it.
-_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
+_POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline' 'wasm-unsafe-eval'; "
+    "style-src 'unsafe-inline'; img-src data:"
+)
 
 _DOCUMENT = """<!doctype html>
 <html lang="en">
@@ -21,8 +28,7 @@ _DOCUMENT = """<!doctype html>
 <style>{style}</style>
 </head>
 <body>
-<div id="figure"></div>{caption}
-<noscript><p>{title}. This figure needs JavaScript.</p></noscript>
+<div id="figure"></div>{rest}
 <script type="application/json" id="spec">{spec}</script>
 <script type="module">
 {script}
@@ -44,38 +50,65 @@ _ON_PAGE = (
 )
 
 
-def document(spec: dict[str, Any], title: str, style: str, caption: str = "") -> str:
-    """The figure as a whole HTML document that asks for nothing from anywhere."""
+@cache
+def styles() -> str:
+    """The figures' style sheet, without comments and line breaks."""
+    text = (Path(__file__).parent / "style.css").read_text("utf-8")
+    text = re.sub(r"/\*[\s\S]*?\*/|\n\s*", "", text)
+    return re.sub(r"(?<=[:{};,]) | (?=\{)", "", text)
+
+
+def document(entry: str, spec: Any, title: str, style: str, rest: str = "") -> str:
+    """A figure as a whole HTML document that asks for nothing from anywhere.
+
+    entry   the module whose `render` shows `spec`, "index.js" or "digits.js"
+    rest    what follows the figure on the page
+    """
     return _DOCUMENT.format(
         policy=_POLICY,
         title=html.escape(title),
-        style=style,
-        caption=f"\n<p>{html.escape(caption)}</p>" if caption else "",
+        style=styles() + style,
+        rest=rest,
         # A "</script>" inside the data would end it.
         spec=json.dumps(spec, separators=(",", ":")).replace("<", "\\u003c"),
-        script=bundle(),
+        script=bundle(entry),
     )
 
 
-def page(spec: dict[str, Any], title: str, caption: str) -> str:
+def page(entry: str, spec: Any, title: str, caption: str, still: bytes) -> str:
     """A page with the figure and its caption."""
-    return document(spec, title, _ON_PAGE, caption)
+    words = f"\n<p>{html.escape(caption)}</p>" if caption else ""
+    return document(entry, spec, title, _ON_PAGE, f"{_noscript(title, still)}{words}")
 
 
-def frame(spec: dict[str, Any], title: str, caption: str, height: int) -> str:
+def frame(
+    entry: str, spec: Any, alt: str, caption: str, height: int, on_phone: int, still: bytes
+) -> str:
     """The figure in a frame of fixed height, with its caption and the page's part of the theme.
 
-    On a phone the controls wrap and the frame is 90 pixels taller; either way its size is known
-    before it loads. The frame works with `sandbox="allow-scripts"` too; without it a browser
-    need not start a process for each figure.
+    On a phone the figure is arranged anew and the frame has another height; either way it is known
+    before the frame loads. The frame works with `sandbox="allow-scripts"` too; without it a browser
+    need not start a process for each figure. Where no script runs, and where a viewer takes frames
+    and scripts out, the `still`, a PNG, stands in its place.
     """
-    inside = html.escape(document(spec, title, _IN_FRAME), quote=True)
-    size = f"width:100%;height:calc({height}px + clamp(0px, (600px - 100vw) * 999, 90px))"
+    inside = html.escape(document(entry, spec, alt, _IN_FRAME), quote=True)
+    low, high = sorted((0, on_phone - height))
+    narrow = "(600px - 100vw) * 999" if high else "(100vw - 600px) * 999"
+    size = f"width:100%;height:calc({height}px + clamp({low}px, {narrow}, {high}px))"
     words = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
     return (
         f'<figure class="fm-figure" style="margin:0">'
-        f'<iframe class="fm-frame" title="{html.escape(title, quote=True)}" '
-        f'loading="lazy" scrolling="no" '
-        f'style="display:block;border:0;background:none;{size}" srcdoc="{inside}"></iframe>{words}'
-        f"</figure><script>(() => {{\n{bundle('host.js')}hostFigures();\n}})();</script>"
+        f'<iframe class="fm-frame" title="{html.escape(alt, quote=True)}" loading="lazy" scrolling="no" '
+        f'style="display:block;border:0;background:none;{size}" srcdoc="{inside}"></iframe>'
+        f"{_noscript(alt, still, '.fm-frame')}{words}</figure><script>(() => {{\n{bundle('host.js')}hostFigures();\n}})();</script>"
+    )
+
+
+def _noscript(alt: str, still: bytes, instead: str = "#figure") -> str:
+    """The still where no script runs, `instead` of what a script would show."""
+    image = base64.b64encode(still).decode("ascii")
+    return (
+        f"<noscript><style>{instead}{{display:none!important}}</style>"
+        f'<img alt="{html.escape(alt, quote=True)}" style="max-width:100%" '
+        f'src="data:image/png;base64,{image}"></noscript>'
     )

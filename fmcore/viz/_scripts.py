@@ -1,4 +1,4 @@
-"""The figure's scripts as one text: its modules in order, so that a frame needs no second file."""
+"""The figures' scripts as one text: a module and all it imports, so that a frame needs no file."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from pathlib import Path
 FOLDER = Path(__file__).parent / "js"
 
 _IMPORT = re.compile(r'^import\s*\{[^}]*\}\s*from\s*"\./([\w-]+\.js)";\n', re.MULTILINE)
-_EXPORT = re.compile(r"^export (?=const|class|function)", re.MULTILINE)
-# Comments that fill whole lines, and indentation: every figure carries the scripts.
-_MARGIN = re.compile(r"^\s*(//.*\n|/\*\*[\s\S]*?\*/\n|\n)?[ ]*", re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=(?:const|class|function) (\w+))", re.MULTILINE)
+# Comments and indentation: every figure carries the scripts.
+_MARGIN = re.compile(
+    r"""^\s*(?:(?://.*\n|/\*\*[\s\S]*?\*/\n)\s*)*|[ ]//[ ][^"'`\n]*$""", re.MULTILINE
+)
 
 
 @cache
 def bundle(entry: str = "index.js") -> str:
-    """Module `entry` and all it imports, each once and after what it needs, as a single module.
+    """Module `entry` and all it imports, each once and after what it needs, as a single script.
 
-    The modules keep their top-level names apart, so joining is all that it takes: `import` and
-    `export`, comments and indentation are left out, and nothing else changes.
+    Each module becomes a function that is called at once and returns what it exports. Comments and
+    indentation are left out, and nothing else changes.
     """
     texts: dict[str, str] = {}
 
@@ -29,7 +31,9 @@ def bundle(entry: str = "index.js") -> str:
         text = (FOLDER / name).read_text("utf-8")
         for needed in _IMPORT.findall(text):
             visit(needed)
-        texts[name] = _MARGIN.sub("", _EXPORT.sub("", _IMPORT.sub("", text)))
+        names = ", ".join(_EXPORT.findall(text))
+        body = _MARGIN.sub("", _EXPORT.sub("", _IMPORT.sub("", text)))
+        texts[name] = f"const {{ {names} }} = (() => {{\n{body}return {{ {names} }};\n}})();\n"
 
     visit(entry)
     return "".join(texts.values())

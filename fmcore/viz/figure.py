@@ -7,11 +7,8 @@ and integrates for whatever solver and step count the reader picks. Its scripts 
 
 from __future__ import annotations
 
-import io
-import json
 import math
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -20,22 +17,20 @@ from torch import Tensor
 from fmcore.distributions import Empirical, GaussianMixture
 from fmcore.fields import MarginalField
 from fmcore.tableaus import SOLVERS
-from fmcore.weights import check_writable
 
-from ._page import frame, page
+from ._living import LivingFigure
 from ._plane import check_count, check_extent
 from ._spec import distribution_data, field_data
 from .theme import COLORS, solver_style
 
 VIEWS = ("arrows", "streamlines", "particles")
-MOST_BYTES = 2_000_000
 MOST_PARTICLES = 5_000
 MOST_STEPS = 200
 _ADAPTIVE = "-adaptive"  # follows the name of a method that is to choose its own steps
 _TOLERANCE = 1e-3
 
 
-class FlowFigure:
+class FlowFigure(LivingFigure):
     """A figure of the plane in which a field can be seen, followed and questioned.
 
     field       v(x, t) of the plane. A wind, a marginal field of a mixture or data set and an `MLP`
@@ -52,6 +47,8 @@ class FlowFigure:
     span        (t0, t1), times of source and target; t1 < t0 follows the field backward
     t           None plays from the source; a time in `span` waits there
     start       the point whose path is shown with every step marked
+    conditionals  whether a pointer on a marginal field shows the conditional paths through the
+                point, whose velocities, weighted by their posterior, it averages
     height      of the whole figure in CSS pixels
 
     `TypeError` or `ValueError` says what does not fit: a field that is not of the plane or not
@@ -61,6 +58,9 @@ class FlowFigure:
     >>> FlowFigure(Rotation(rate=1.0), solver="euler", steps=12)
     FlowFigure(Rotation(rate=1.0), form='winds', solver='euler', steps=12)
     """
+
+    entry = "index.js"
+    more_on_phone = 90
 
     def __init__(
         self,
@@ -80,6 +80,7 @@ class FlowFigure:
         start: Sequence[float] | None = None,
         seed: int = 0,
         resolution: tuple[int, int] = (33, 17),
+        conditionals: bool = True,
         caption: str = "",
         alt: str = "",
         height: int = 560,
@@ -126,6 +127,7 @@ class FlowFigure:
             "particles": particles,
             "most_steps": max(40, 2 * steps, 2 * (second or {}).get("steps", 0)),
             "colors": {name: COLORS[name] for name in ("source", "path", "target", "field")},
+            "conditionals": conditionals,
             "alt": self.alt,
             "compare_state": {"steps": steps, "tolerance": _TOLERANCE},
             "start_state": {
@@ -140,39 +142,18 @@ class FlowFigure:
                 "start": list(_point(start, self.extent)),
             },
         }
-        size = len(json.dumps(self.spec))
-        if size > MOST_BYTES:
-            raise ValueError(
-                f"this figure would carry {size / 1e6:.1f} MB of data, and 2 MB is the limit: take "
-                "fewer points or a smaller network, or a lattice of a lower resolution"
-            )
+        self._check_size()
 
     @property
     def form(self) -> str:
         """How the field travels: "winds", "mixture", "mlp" or "lattice"."""
         return self.spec["field"]["kind"]
 
-    def save_html(self, path: str | Path) -> None:
-        """Write the figure as a page of its own that works from a file, without a network."""
-        check_writable(path).write_text(page(self.spec, self.alt, self.caption), "utf-8")
-
     def still(self) -> Any:
         """The same picture as a matplotlib figure: for print, and where no script runs."""
         from ._still import still
 
         return still(self)
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Mapping[str, Any]:
-        from matplotlib import pyplot as plt
-
-        picture, image = self.still(), io.BytesIO()
-        picture.savefig(image, format="png", dpi=144)
-        plt.close(picture)
-        return {
-            "text/html": frame(self.spec, self.alt, self.caption, self.height),
-            "image/png": image.getvalue(),
-            "text/plain": repr(self),
-        }
 
     def __repr__(self) -> str:
         text = getattr(self.field, "__name__", repr(self.field))

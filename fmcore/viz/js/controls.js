@@ -19,7 +19,7 @@ export function select(text, options, value, tell) {
   const input = make("select", { "aria-label": text }, ...options.map(([v, name]) => new Option(name, v)));
   input.value = value;
   input.addEventListener("change", () => tell(input.value));
-  return { node: label(text, "fm-select", input), set: (v) => (input.value = v) };
+  return label(text, "fm-select", input);
 }
 
 /** show(value) is what stands behind the slider, and what a screen reader says. */
@@ -36,25 +36,24 @@ export function range(text, { min, max, step }, value, show, tell) {
     set(Number(input.value));
     tell(Number(input.value));
   });
-  return { node: label(text, "fm-range", input, output), set, input };
+  return { node: label(text, "fm-range", input, output), set };
 }
 
 export function check(text, value, tell) {
   const input = make("input", { type: "checkbox", checked: value });
   input.addEventListener("change", () => tell(input.checked));
-  const node = make("label", { className: "fm-control fm-check" }, input, make("span", {}, text));
-  return { node, set: (v) => (input.checked = v) };
+  return make("label", { className: "fm-control fm-check" }, input, make("span", {}, text));
 }
 
 export function button(text, tell) {
   const node = make("button", { type: "button", className: "fm-button" }, text);
   node.addEventListener("click", tell);
-  return { node };
+  return node;
 }
 
 const ICONS = { play: "M4 2.5v11l9.5-5.5z", pause: "M3.5 2.5h3v11h-3zm6 0h3v11h-3z" };
 
-/** Play and pause: one button that says what it will do. */
+/** Play and pause: one button that says what it will do; set(playing) tells it. */
 export function playButton(playing, tell) {
   const icon = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   const shape = document.createElementNS("http://www.w3.org/2000/svg", "path");
@@ -68,5 +67,5 @@ export function playButton(playing, tell) {
   };
   set(playing);
   node.addEventListener("click", tell);
-  return { node, set };
+  return Object.assign(node, { set });
 }

@@ -51,16 +51,29 @@ export function dots(ctx, camera, x, y, n, radius, color) {
   ctx.fill();
 }
 
+/** Hairlines from n points to n others: of all lines the cheapest, above all in small portions. */
+export function segments(ctx, camera, [ax, ay], [bx, by], n, color) {
+  ctx.strokeStyle = color;
+  ctx.lineWidth = 1;
+  ctx.lineCap = "butt";
+  for (let from = 0; from < n; from += 200) {
+    ctx.beginPath();
+    for (let i = from; i < Math.min(n, from + 200); i++) {
+      ctx.moveTo(camera.x(ax[i]), camera.y(ay[i]));
+      ctx.lineTo(camera.x(bx[i]), camera.y(by[i]));
+    }
+    ctx.stroke();
+  }
+}
+
 /** A line through points of the plane. */
-export function line(ctx, camera, points, width, color, dash = []) {
+export function line(ctx, camera, points, width, color) {
   ctx.strokeStyle = color;
   ctx.lineWidth = width;
   ctx.lineJoin = ctx.lineCap = "round";
-  ctx.setLineDash(dash);
   ctx.beginPath();
   for (const [x, y] of points) ctx.lineTo(camera.x(x), camera.y(y));
   ctx.stroke();
-  ctx.setLineDash([]);
 }
 
 /** Adds to the path an arrow from the pixel (px, py), as long as (dx, dy), of this thickness. */

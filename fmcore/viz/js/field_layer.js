@@ -33,7 +33,7 @@ export class FieldLayer {
     this.unit = speeds[Math.floor(0.9 * speeds.length)] || speeds[speeds.length - 1] || 1;
   }
 
-  arrows(ctx, t, color, opacity) {
+  arrows(ctx, t, look) {
     const { camera, field, unit } = this;
     const pixels = Math.min(Math.max(Math.sqrt(camera.width * camera.height) / 17, 24), 36);
     const size = pixels / camera.scale;
@@ -50,13 +50,13 @@ export class FieldLayer {
         const [dx, dy] = [length * u[i], -length * v[i]];
         arrow(ctx, camera.x(x[i]) - dx / 2, camera.y(y[i]) - dy / 2, dx, dy, pixels * 0.05);
       }
-      ctx.fillStyle = fade(color, opacity * shade);
+      ctx.fillStyle = fade(look.field, look.air * shade);
       ctx.fill();
     }
   }
 
   /** Integral curves of the field held at time t, through even seeds, of even length in space. */
-  streamlines(ctx, t, color, opacity) {
+  streamlines(ctx, t, look, opacity) {
     const { camera, field } = this;
     const size = 30 / camera.scale;
     const seeds = cells(camera.view(field.domain), size);
@@ -101,7 +101,7 @@ export class FieldLayer {
         }
       }
       ctx.lineWidth = 0.7 + 0.22 * k;
-      ctx.strokeStyle = fade(color, (opacity * (k + 1)) / pieces);
+      ctx.strokeStyle = fade(look.field, (opacity * (k + 1)) / pieces);
       ctx.stroke();
     }
   }

@@ -1,65 +1,68 @@
-// The figure: what is chosen, what follows from it, and when which layer is drawn anew.
+// The figure: what is chosen, what follows from it, and when it is drawn anew.
 
-import { Camera } from "./camera.js";
-import { Layer } from "./draw.js";
-import { FieldLayer } from "./field_layer.js";
 import { makeField } from "./fields.js";
-import { drawScales, drawTarget } from "./ground_layer.js";
 import { look } from "./look.js";
-import { ParticleLayer, voyage } from "./particle_layer.js";
-import { drawHover, drawProbe, inspect, probe } from "./probe_layer.js";
+import { Panel } from "./panel.js";
+import { Player } from "./player.js";
+import { follow, inspect } from "./probe_layer.js";
 import { draw } from "./random.js";
 import { meanDistance, meanEnd, Run } from "./run.js";
 
-const SECONDS = 7; // from the source to the target
-const HOLD = 1.6; // at the end, before the particles set out again
-const FIRST = 32; // milliseconds for the first picture of a costly field, and then
+const FIRST = 30; // milliseconds for the first picture of a costly field, and then
 const MORE = 12; // for each of the pictures that complete it
+const ACCURATE = 1e-7; // tolerance of the path that the solvers' paths are compared with
 
-export class Figure {
-  /** spec: the unpacked data; stage: where the layers go; changed(figure): after each picture. */
-  constructor(spec, stage, changed) {
-    Object.assign(this, { spec, stage, changed, span: spec.span });
+export class Figure extends Player {
+  /**
+   * stage: where the panels go; adopt(panel): each new one; changed(computed): after each picture;
+   * fail(error): the end.
+   */
+  constructor(spec, stage, { adopt, changed, fail }) {
+    super({ ...spec.start_state, hover: null }, fail);
+    Object.assign(this, { spec, stage, adopt, changed, span: spec.span, panels: [], runs: [] });
     this.field = makeField(spec.field);
-    this.camera = new Camera(spec.extent);
-    this.layers = ["ground", "field", "front"].map(() => new Layer(stage));
-    this.fieldLayer = new FieldLayer(this.field, this.camera, spec.span);
-    this.particleLayer = new ParticleLayer(this.camera, spec.particles);
     this.target = spec.target && draw(spec.target, Math.min(600, spec.particles), 9);
-    this.state = { ...spec.start_state, hover: null };
-    this.runs = [];
-    this.stale = { runs: true, ground: true, field: true };
-    this.visible = true;
+    this.stale = true;
     this.theme("light");
   }
 
-  /** Takes over what has changed, and asks for a new picture. */
   set(changes) {
-    const keys = Object.keys(changes).filter((key) => this.state[key] !== changes[key]);
-    Object.assign(this.state, changes);
-    const any = (...names) => names.some((name) => keys.includes(name));
-    if (any("solver", "steps", "tolerance", "compare", "seed", "start")) this.stale.runs = true;
-    if (any("views") || (any("share") && !this.field.steady)) this.stale.field = true;
-    if (any("playing")) this.hold = 0;
-    this.ask();
+    const changed = (...names) =>
+      names.some((name) => name in changes && this.state[name] !== changes[name]);
+    if (changed("solver", "steps", "tolerance", "compare", "seed", "start")) this.stale = true;
+    if (changed("views") || (changed("share") && !this.field.steady)) this.fade();
+    const divided = changed("compare");
+    super.set(changes);
+    if (divided) this.fit();
+  }
+
+  /** The field has to be drawn anew, and with `ground` what lies under it too. */
+  fade(ground = false) {
+    for (const { stale } of this.panels) Object.assign(stale, { field: true, ground: stale.ground || ground });
   }
 
   theme(name) {
-    this.themeName = name;
     this.look = look(name, this.spec.colors);
-    this.stale.ground = this.stale.field = true;
+    this.fade(true);
     this.ask();
   }
 
-  resize(width, height) {
-    this.camera.fit(width, height);
-    this.stale.ground = this.stale.field = true;
-    this.ask();
-  }
-
-  /** Off-screen figures stop. */
-  show(visible) {
-    this.visible = visible;
+  /** Panels share the stage: beside each other or one above the other, whichever shows them larger. */
+  fit() {
+    const two = Boolean(this.state.compare);
+    while (this.panels.length > 1 + two) this.panels.pop().node.remove();
+    while (this.panels.length < 1 + two) {
+      const panel = new Panel(this.spec, this.field);
+      this.panels.push(panel);
+      this.stage.append(panel.node);
+      this.adopt(panel);
+    }
+    const [xmin, xmax, ymin, ymax] = this.spec.extent;
+    const { clientWidth: width, clientHeight: height } = this.stage;
+    const scale = (w, h) => Math.min(w / (xmax - xmin), h / (ymax - ymin));
+    const beside = scale(width / 2, height) >= scale(width, height / 2);
+    this.stage.style.flexDirection = beside ? "row" : "column";
+    for (const panel of this.panels) panel.fit();
     this.ask();
   }
 
@@ -67,135 +70,85 @@ export class Figure {
     return this.span[0] + this.state.share * (this.span[1] - this.span[0]);
   }
 
-  ask() {
-    this.asked ||= this.visible && requestAnimationFrame((now) => this.frame(now));
-  }
-
-  stop() {
-    cancelAnimationFrame(this.asked);
-    this.asked = this.visible = false;
-  }
-
-  frame(now) {
-    this.asked = 0;
-    if (!this.visible) return (this.last = undefined);
-    const begun = performance.now();
-    if (this.state.playing) this.advance(Math.min((now - (this.last ?? now)) / 1000, 0.1));
-    this.last = this.state.playing ? now : undefined;
-    const fresh = this.stale.runs;
-    if (fresh) this.restart();
-    const busy = this.runs.some((run) => !run.done);
-    for (const run of this.runs) run.work((fresh ? FIRST : MORE) / this.runs.length);
-    this.paint();
-    this.milliseconds = performance.now() - begun;
-    if (this.state.playing || this.runs.some((run) => !run.done)) this.ask();
-    this.changed(this, fresh || busy);
-  }
-
   advance(seconds) {
-    const { share } = this.state;
-    if (share >= 1) {
-      this.hold = (this.hold || 0) + seconds;
-      if (this.hold < HOLD) return;
-    }
-    this.hold = 0;
-    this.state.share = share >= 1 ? 0 : Math.min(1, share + seconds / SECONDS);
-    if (!this.field.steady) this.stale.field = true;
+    super.advance(seconds);
+    if (!this.field.steady) this.fade();
+  }
+
+  paint() {
+    const begun = performance.now();
+    const fresh = this.stale;
+    if (fresh) this.restart();
+    const computed = fresh || this.pending;
+    for (const run of this.runs) run.work((fresh ? FIRST : MORE) / this.runs.length);
+    const { hover } = this.state;
+    this.found = hover && inspect(this.field, this.t, hover, this.spec.conditionals);
+    this.runs.forEach((run, i) => this.panels[i].paint(this, run, this.paths[i], this.exact));
+    if (!this.runs.length) this.panels[0].paint(this);
+    this.milliseconds = performance.now() - begun;
+    this.changed(computed);
   }
 
   /** The solvers with their steps: one, or two to compare. */
   choices() {
     const { solver, steps, tolerance, compare } = this.state;
     const find = (id) => this.spec.solvers.find((one) => one.id === id);
-    const chosen = [{ solver: find(solver), steps, tolerance }];
-    if (compare) chosen.push({ ...compare, solver: find(compare.solver) });
-    return chosen;
+    return [{ solver, steps, tolerance }, compare]
+      .filter(Boolean)
+      .map((choice) => ({ ...choice, solver: find(choice.solver) }));
   }
 
   restart() {
     const { spec, field, span, state } = this;
-    this.stale.runs = false;
-    this.problem = null;
+    this.stale = false;
+    this.problem = this.exact = null;
     if (this.drawn !== state.seed) this.start = draw(spec.source, spec.particles, state.seed);
     this.drawn = state.seed;
+    const from = (choice) => follow(field, choice, state.start, span);
     try {
       const choices = this.choices();
       this.runs = choices.map((choice) => new Run(field, choice, this.start, span));
-      this.probe = probe(field, choices, state.start, span, spec.reference);
+      this.paths = choices.map(from);
     } catch (error) {
       this.runs = [];
-      this.probe = null;
       this.problem = error.message;
+      return;
+    }
+    try {
+      this.exact = from({ solver: { tableau: spec.reference, adaptive: true }, tolerance: ACCURATE });
+    } catch {
+      // No road to compare with, say at a singular end: the solvers' paths remain.
     }
   }
 
-  /** The colour of each run; the same solver twice needs a second one. */
-  colors() {
-    const [one, other] = this.choices().map(({ solver }) => solver.color);
-    return [one, one === other ? this.look.quiet : other];
-  }
-
-  paint() {
-    const { camera, state, t } = this;
-    const [width, height] = [camera.width, camera.height];
-    const [ground, field, front] = this.layers;
-    if (this.stale.ground) {
-      const ctx = ground.clear(width, height);
-      if (this.target) drawTarget(ctx, camera, this.target, this.look);
-    }
-    if (this.stale.field) {
-      const ctx = field.clear(width, height);
-      const { field: color, fieldOpacity } = this.look;
-      const { arrows, streamlines } = state.views;
-      if (streamlines) {
-        this.fieldLayer.streamlines(ctx, t, color, fieldOpacity * (arrows ? 0.6 : 0.95));
-      }
-      if (arrows) this.fieldLayer.arrows(ctx, t, color, fieldOpacity);
-      drawScales(ctx, camera, this.look);
-    }
-    this.stale.ground = this.stale.field = false;
-    const ctx = front.clear(width, height);
-    const colors = this.colors();
-    const [one, other] = this.runs;
-    // Where conditional paths are shown, the crowd recedes.
-    ctx.globalAlpha = state.hover && this.field.conditionals ? 0.3 : 1;
-    if (state.views.particles && one) {
-      const layer = this.particleLayer;
-      if (other) {
-        layer.gaps(ctx, one, other, t, this.look.quiet);
-        layer.dots(ctx, one, t, colors[0]);
-        layer.dots(ctx, other, t, colors[1]);
-      } else {
-        layer.draw(ctx, one, t, (this.voyage ??= voyage(this.spec.colors)));
-      }
-    }
-    ctx.globalAlpha = 1;
-    if (this.probe) drawProbe(ctx, camera, this.probe, colors, t, this.look);
-    this.found = state.hover && inspect(this.field, t, state.hover);
-    if (this.found) {
-      drawHover(ctx, camera, this.field, this.found, this.fieldLayer.unit, this.span, this.look);
-    }
+  get pending() {
+    return this.stale || this.runs.some((run) => !run.done);
   }
 
   /** All there is to know, in figures: for the readout, and for tests. */
   report() {
-    const { solver, steps, tolerance, playing, views, start, seed } = this.state;
-    const [one, other] = this.runs;
-    const about = (run) => run && { nfe: run.nfe, steps: run.steps, ready: run.ready };
+    const { solver, steps, tolerance, playing, views, start, seed, compare } = this.state;
+    const place = (path) => path.end().map((z) => z[0]);
+    const [one, other] = this.runs.map((run, i) => {
+      const end = place(this.paths[i]);
+      const goal = this.exact && place(this.exact);
+      const off = goal && Math.hypot(end[0] - goal[0], end[1] - goal[1]);
+      return { nfe: run.nfe, steps: run.steps, ready: run.ready, end, off };
+    });
+    const [run, second] = this.runs;
     return {
       solver, steps, tolerance, playing, views: { ...views }, start: [...start], seed,
       t: this.t,
-      ...about(one),
+      ...one,
       particles: this.spec.particles,
-      mean: one && meanEnd(one),
-      farthest: one && Math.max(...one.end()[0].map((x, i) => Math.hypot(x, one.end()[1][i]))),
-      end: this.probe?.runs.map((run) => run.end().map((z) => z[0])) ?? null,
-      compare: other ? { solver: this.state.compare.solver, ...about(other) } : null,
-      distance: other ? meanDistance(one, other) : null,
+      mean: run && meanEnd(run),
+      farthest: run && Math.max(...run.end()[0].map((x, i) => Math.hypot(x, run.end()[1][i]))),
+      compare: other ? { solver: compare.solver, ...other } : null,
+      distance: other ? meanDistance(run, second) : null,
       hover: this.found ?? null,
-      theme: this.themeName,
+      theme: this.look.theme,
       problem: this.problem,
-      pending: this.stale.runs || this.runs.some((run) => !run.done),
+      pending: this.pending,
       milliseconds: this.milliseconds,
     };
   }

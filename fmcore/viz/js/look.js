@@ -1,15 +1,23 @@
 // Light and dark: who decides, and the few colours that differ.
 
+import { blend } from "./draw.js";
 import { pageTheme, watchPage } from "./host.js";
 
 const LOOKS = {
-  light: { stage: "#f5f7f8", ink: "#26292d", quiet: "#6b7178", fieldOpacity: 0.58 },
-  dark: { stage: "#161b21", ink: "#e3e6ea", quiet: "#9299a2", fieldOpacity: 0.7 },
+  light: { stage: "#f5f7f8", ink: "#26292d", quiet: "#6b7178", air: 0.5, trail: 0.75, lift: 0 },
+  dark: { stage: "#12171d", ink: "#e3e6ea", quiet: "#9299a2", air: 0.6, trail: 0.9, lift: 0.22 },
 };
 
 /** The colours of a theme, together with those that mean something in this book. */
 export function look(theme, colors) {
-  return { ...colors, ...LOOKS[theme] };
+  const { lift, ...rest } = LOOKS[theme];
+  const tint = (color) => blend([color, "#ffffff"], lift);
+  const own = Object.fromEntries(Object.entries(colors).map(([name, color]) => [name, tint(color)]));
+  // The colour of a particle on its way from the source to the target.
+  const way = [own.source, own.path, own.target];
+  const table = Array.from({ length: 65 }, (_, i) => blend(way, i / 64));
+  const voyage = (share) => table[Math.round(Math.min(Math.max(share, 0), 1) * 64)];
+  return { theme, ...own, ...rest, tint, voyage };
 }
 
 /** Calls tell("light" | "dark") now and on each change. Returns what ends it. */

@@ -6,7 +6,7 @@
 //
 // and u(x) = sum_k p(k | x) u_k(x). Data points are components with s = 0.
 
-import { expNegative } from "./exp.js";
+import { assemble, each, f64, inBlocks, load, set, store, whole } from "./simd.js";
 
 const PATHS = {
   OTPath: ({ sigma_min: sigma }) => (t) => ({ a: t, b: 1 - t + sigma * t, da: 1, db: sigma - 1 }),
@@ -20,36 +20,76 @@ const PATHS = {
   },
 };
 
-// A component this far below the likeliest one, in logarithms, changes no digit of the mean.
-const NEGLIGIBLE = -40;
+// In the kernel's memory: blocks of points and of velocities, then for each component at time t
+// its mean, 1 / 2 v, log weight, gain and push, with room for the log densities at two points.
+const POINTS = 512;
+const PLACES = [0, 1, 2, 3].map((i) => 8 * POINTS * i);
+const TABLE = 8 * POINTS * 4;
+const RECORD = 96;
+const [MEAN, HALF, BASE, GAIN, PUSH, LOG] = [0, 16, 32, 40, 56, 80];
+
+function kernel(count) {
+  const { add, sub, mul, div, max, exp, number, spread } = f64;
+  return assemble(TABLE + count * RECORD, ({ end, pointers, vectors }) => {
+    const [i, k] = pointers(2);
+    const [x, y, top, sum, u, v, w, p, q, r] = vectors(10);
+    const all = (...body) => each(k, whole(TABLE), whole(TABLE + count * RECORD), RECORD, ...body);
+    const square = (z, d) => [
+      ...set(w, sub(z, spread(k, MEAN + d))),
+      ...mul(mul(w, w), spread(k, HALF + d)),
+    ];
+    const velocity = (z, d) => mul(w, add(mul(spread(k, GAIN + d), z), spread(k, PUSH + d)));
+    const [inX, inY, outU, outV] = PLACES;
+    return each(i, whole(0), end, 16,
+      set(x, load(i, inX)),
+      set(y, load(i, inY)),
+      set(top, number(-Infinity)),
+      all(
+        set(p, sub(sub(spread(k, BASE), square(x, 0)), square(y, 8))),
+        store(k, LOG, p),
+        set(top, max(top, p)),
+      ),
+      ...[sum, u, v].map((total) => set(total, number(0))),
+      all(
+        set(w, exp(sub(load(k, LOG), top), p, q, r)),
+        set(sum, add(sum, w)),
+        set(u, add(u, velocity(x, 0))),
+        set(v, add(v, velocity(y, 8))),
+      ),
+      store(i, outU, div(u, sum)),
+      store(i, outV, div(v, sum)),
+    );
+  });
+}
 
 export function mixture({ means, stds, weights, path }) {
   if (!PATHS[path.kind]) throw new Error(`this figure knows no path of the kind "${path.kind}"`);
   const schedule = PATHS[path.kind](path);
   const count = weights.length;
-  const [mx, my, ix, iy, gx, gy, px, py, base, logs] = Array.from(
-    { length: 10 },
-    () => new Float64Array(count),
-  );
+  const { run, buffer } = kernel(count);
+  const memory = new Float64Array(buffer);
+  const record = (k) => memory.subarray((TABLE + k * RECORD) / 8, (TABLE + k * RECORD + LOG) / 8);
+  const spread2 = (k, d, { a, b }) => a * a * stds[2 * k + d] ** 2 + b * b;
   let ready = NaN;
 
   /** Everything that depends on time alone, for each component. */
   function prepare(t) {
     if (t === ready) return;
-    const { a, b, da, db } = schedule(t);
-    const fill = (k, d, mean, inverse, gain, push) => {
-      const m = means[2 * k + d];
-      const s2 = stds[2 * k + d] ** 2;
-      const v = a * a * s2 + b * b;
-      mean[k] = a * m;
-      inverse[k] = 0.5 / v;
-      gain[k] = (da * a * s2 + db * b) / v;
-      push[k] = (m * b * (da * b - db * a)) / v;
-      return Math.log(v) / 2;
-    };
+    const at = schedule(t);
+    const { a, b, da, db } = at;
     for (let k = 0; k < count; k++) {
-      const spread = fill(k, 0, mx, ix, gx, px) + fill(k, 1, my, iy, gy, py);
-      base[k] = Math.log(weights[k]) - spread;
+      const to = record(k);
+      to[BASE / 8] = Math.log(weights[k]);
+      for (const d of [0, 1]) {
+        const m = means[2 * k + d];
+        const s2 = stds[2 * k + d] ** 2;
+        const v = spread2(k, d, at);
+        to[MEAN / 8 + d] = a * m;
+        to[HALF / 8 + d] = 0.5 / v;
+        to[BASE / 8] -= Math.log(v) / 2;
+        to[GAIN / 8 + d] = (da * a * s2 + db * b) / v;
+        to[PUSH / 8 + d] = (m * b * (da * b - db * a)) / v;
+      }
     }
     ready = t;
   }
@@ -59,31 +99,7 @@ export function mixture({ means, stds, weights, path }) {
     count,
     evaluate(t, x, y, n, u, v) {
       prepare(t);
-      for (let i = 0; i < n; i++) {
-        const xi = x[i];
-        const yi = y[i];
-        let top = -Infinity;
-        for (let k = 0; k < count; k++) {
-          const dx = xi - mx[k];
-          const dy = yi - my[k];
-          const log = base[k] - dx * dx * ix[k] - dy * dy * iy[k];
-          logs[k] = log;
-          if (log > top) top = log;
-        }
-        let sum = 0;
-        let su = 0;
-        let sv = 0;
-        for (let k = 0; k < count; k++) {
-          const log = logs[k] - top;
-          if (log < NEGLIGIBLE) continue;
-          const w = expNegative(log);
-          sum += w;
-          su += w * (gx[k] * xi + px[k]);
-          sv += w * (gy[k] * yi + py[k]);
-        }
-        u[i] = su / sum;
-        v[i] = sv / sum;
-      }
+      inBlocks(run, memory, PLACES, POINTS, x, y, n, u, v);
     },
 
     /** The point (a x1 + b x0) of the conditional path from x0 to x1. */
@@ -94,18 +110,22 @@ export function mixture({ means, stds, weights, path }) {
 
     /** The conditional paths through (x, y) at time t, likeliest first, at most `limit`. */
     conditionals(t, x, y, limit) {
-      const { a, b, da, db } = schedule(t);
       prepare(t);
+      const at = schedule(t);
+      const { a, b, da, db } = at;
       const all = Array.from({ length: count }, (_, k) => {
-        const log = base[k] - (x - mx[k]) ** 2 * ix[k] - (y - my[k]) ** 2 * iy[k];
-        const ends = [x, y].map((at, d) => {
-          const m = means[2 * k + d];
-          const s2 = stds[2 * k + d] ** 2;
-          const v = a * a * s2 + b * b;
-          return { x0: (b * (at - a * m)) / v, x1: (b * b * m + a * s2 * at) / v };
+        const of = record(k);
+        let log = of[BASE / 8];
+        const [from, to] = [[], []];
+        [x, y].forEach((z, d) => {
+          const v = spread2(k, d, at);
+          const off = z - a * means[2 * k + d];
+          log -= off * off * of[HALF / 8 + d];
+          from.push((b * off) / v);
+          to.push((b * b * means[2 * k + d] + a * stds[2 * k + d] ** 2 * z) / v);
         });
-        const [u, v] = ends.map(({ x0, x1 }) => da * x1 + db * x0);
-        return { log, from: ends.map((e) => e.x0), to: ends.map((e) => e.x1), u, v };
+        const [u, v] = [0, 1].map((d) => da * to[d] + db * from[d]);
+        return { log, from, to, u, v };
       });
       const top = Math.max(...all.map(({ log }) => log));
       const total = all.reduce((sum, { log }) => sum + Math.exp(log - top), 0);

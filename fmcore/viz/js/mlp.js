@@ -1,104 +1,103 @@
-// A trained network fmcore.networks.MLP from its weights: [x, y, embedding of t] through layers
-// of SiLU units. Within one evaluation t is the same for all points, so what the embedding adds to
-// the first layer is a bias.
+// A trained network fmcore.networks.MLP from its weights: [x, y, embedding of t] through layers of
+// SiLU units. Within one evaluation t is the same for all points, so what the embedding adds to the
+// first layer is a bias.
 
-import { expNegative } from "./exp.js";
+import { assemble, each, f32, inBlocks, load, plus, set, store, whole } from "./simd.js";
 
-const BLOCK = 64; // points at a time: their activations stay in the cache
+const POINTS = 64; // at a time: their activations stay in the cache
+const ROW = 4 * POINTS; // bytes of one unit's activations
+const LARGEST = 88; // exp of more is beyond single precision
+
+/** out = silu(weight input + bias), four units by eight points at a time, sums kept in registers. */
+function dense({ weight, bias, inputs, outputs, from, to, last }, { end, pointers, vectors }) {
+  const { add, mul, div, min, exp, number, spread } = f32;
+  const [b, w, out, i, k, stop] = pointers(6);
+  const [left, right, one, p, q, r] = vectors(6);
+  const units = [0, 1, 2, 3].map(() => vectors(2));
+  const half = 16; // bytes of four points
+  const silu = (z) =>
+    last ? z : div(z, add(number(1), exp(min(mul(z, number(-1)), number(LARGEST)), p, q, r)));
+  const add4 = units.map(([zl, zr], d) => [
+    ...set(one, spread(w, 4 * d)),
+    ...set(zl, add(zl, mul(one, left))),
+    ...set(zr, add(zr, mul(one, right))),
+  ]);
+  return [
+    ...set(w, whole(weight)),
+    ...set(out, whole(to)),
+    ...each(b, whole(bias), whole(bias + 4 * outputs), 16,
+      each(i, whole(0), end, 2 * half,
+        units.map((z, d) => z.map((part) => set(part, spread(b, 4 * d)))),
+        set(stop, plus(plus(whole(from), i), whole(inputs * ROW))),
+        each(k, plus(whole(from), i), stop, ROW,
+          set(left, load(k)),
+          set(right, load(k, half)),
+          add4,
+          set(w, plus(w, whole(16))),
+        ),
+        set(w, plus(w, whole(-16 * inputs))), // the same weights for the next points
+        units.map(([zl, zr], d) => [
+          store(plus(out, i), d * ROW, silu(zl)),
+          store(plus(out, i), d * ROW + half, silu(zr)),
+        ]),
+      ),
+      set(w, plus(w, whole(16 * inputs))),
+      set(out, plus(out, whole(4 * ROW))),
+    ),
+  ];
+}
 
 export function mlp({ frequencies, layers }) {
-  const widest = Math.max(...layers.map(({ bias }) => bias.length));
-  // Weights are row-major (out, in). Activations are (unit, point): rows of BLOCK numbers.
-  const buffers = [new Float64Array(widest * BLOCK), new Float64Array(widest * BLOCK)];
-  const bias = new Float64Array(layers[0].bias.length);
-  const weights = layers.map(({ weight }) => Float64Array.from(weight));
-  const [half, enter] = [frequencies.length, 2 + 2 * frequencies.length];
-  const macs = layers.slice(1).reduce((sum, { weight }) => sum + weight.length, 4 * bias.length);
-  let ready = NaN;
+  const enter = 2 + 2 * frequencies.length; // inputs of the first layer: x, y, cosines, sines
+  let length = 0;
+  const room = (amount) => (length += 4 * amount) - 4 * amount;
+  const padded = layers.map(({ bias }) => 4 * Math.ceil(bias.length / 4));
+  const rows = [0, 1].map(() => room(POINTS * Math.max(4, ...padded)));
+  const plan = layers.map(({ weight, bias }, l) => {
+    const inputs = l === 0 ? 2 : weight.length / bias.length;
+    const outputs = padded[l];
+    const [from, to] = [rows[l % 2], rows[(l + 1) % 2]];
+    const places = { weight: room(inputs * outputs), bias: room(outputs) };
+    return { ...places, inputs, outputs, from, to, last: l === layers.length - 1 };
+  });
+  const { run, buffer } = assemble(length, (locals) => plan.flatMap((one) => dense(one, locals)));
+  const memory = new Float32Array(buffer);
 
+  // Weights (out, in) go to memory four outputs at a time: (out / 4, in, 4), so that they are read
+  // one after the other.
+  plan.forEach(({ weight, bias, inputs }, l) => {
+    const given = layers[l];
+    const columns = given.weight.length / given.bias.length;
+    given.bias.forEach((value, j) => {
+      memory[bias / 4 + j] = value;
+      for (let k = 0; k < inputs; k++) {
+        memory[weight / 4 + ((j >> 2) * inputs + k) * 4 + (j & 3)] = given.weight[j * columns + k];
+      }
+    });
+  });
+
+  const half = frequencies.length;
+  let ready = NaN;
   function prepare(t) {
     if (t === ready) return;
-    for (let j = 0; j < bias.length; j++) {
-      let sum = layers[0].bias[j];
+    const { weight, bias } = layers[0];
+    bias.forEach((value, j) => {
       for (let k = 0; k < half; k++) {
         const angle = t * frequencies[k];
-        sum += weights[0][j * enter + 2 + k] * Math.cos(angle);
-        sum += weights[0][j * enter + 2 + half + k] * Math.sin(angle);
+        value += weight[j * enter + 2 + k] * Math.cos(angle);
+        value += weight[j * enter + 2 + half + k] * Math.sin(angle);
       }
-      bias[j] = sum;
-    }
+      memory[plan[0].bias / 4 + j] = value;
+    });
     ready = t;
   }
 
+  const [{ from }, { to }] = [plan[0], plan.at(-1)];
   return {
-    cost: macs,
+    cost: plan.reduce((sum, { inputs, outputs }) => sum + inputs * outputs, 0) / 10,
     evaluate(t, x, y, n, u, v) {
       prepare(t);
-      for (let from = 0; from < n; from += BLOCK) {
-        const m = Math.min(BLOCK, n - from);
-        const h = buffers[0];
-        for (let j = 0; j < bias.length; j++) {
-          const wx = weights[0][j * enter];
-          const wy = weights[0][j * enter + 1];
-          for (let i = 0; i < m; i++) h[j * BLOCK + i] = wx * x[from + i] + wy * y[from + i] + bias[j];
-        }
-        let now = 0;
-        for (let l = 1; l < layers.length; l++) {
-          silu(buffers[now], layers[l - 1].bias.length, m);
-          dense(weights[l], layers[l].bias, buffers[now], buffers[1 - now], m);
-          now = 1 - now;
-        }
-        u.set(buffers[now].subarray(0, m), from);
-        v.set(buffers[now].subarray(BLOCK, BLOCK + m), from);
-      }
+      inBlocks(run, memory, [from, from + ROW, to, to + ROW], POINTS, x, y, n, u, v);
     },
   };
-}
-
-/** z / (1 + exp(-z)), in place. */
-function silu(h, units, m) {
-  for (let j = 0; j < units; j++) {
-    for (let i = j * BLOCK; i < j * BLOCK + m; i++) {
-      const z = h[i];
-      const e = expNegative(z < 0 ? z : -z);
-      h[i] = (z < 0 ? z * e : z) / (1 + e);
-    }
-  }
-}
-
-/** out = weight input + bias, two units by four points at a time, sums kept in registers. */
-function dense(weight, bias, input, out, m) {
-  const outputs = bias.length;
-  const inputs = weight.length / outputs;
-  for (let j = 0; j < outputs; j += 2) {
-    const second = Math.min(j + 1, outputs - 1);
-    const [row0, row1] = [j * inputs, second * inputs];
-    // Points beyond m are leftovers of an earlier block: computed, and never read.
-    for (let i = 0; i < m; i += 4) {
-      let a0 = bias[j], a1 = a0, a2 = a0, a3 = a0;
-      let b0 = bias[second], b1 = b0, b2 = b0, b3 = b0;
-      for (let k = 0, at = i; k < inputs; k++, at += BLOCK) {
-        const w0 = weight[row0 + k];
-        const w1 = weight[row1 + k];
-        const z0 = input[at], z1 = input[at + 1], z2 = input[at + 2], z3 = input[at + 3];
-        a0 += w0 * z0;
-        a1 += w0 * z1;
-        a2 += w0 * z2;
-        a3 += w0 * z3;
-        b0 += w1 * z0;
-        b1 += w1 * z1;
-        b2 += w1 * z2;
-        b3 += w1 * z3;
-      }
-      const [p, q] = [j * BLOCK + i, second * BLOCK + i];
-      out[p] = a0;
-      out[p + 1] = a1;
-      out[p + 2] = a2;
-      out[p + 3] = a3;
-      out[q] = b0;
-      out[q + 1] = b1;
-      out[q + 2] = b2;
-      out[q + 3] = b3;
-    }
-  }
 }

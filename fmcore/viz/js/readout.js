@@ -1,14 +1,12 @@
 // The figure in words: what was computed, at what cost, and with what result.
 
 import { make } from "./controls.js";
+import { number, plural } from "./words.js";
 
 const QUIET = 700; // milliseconds without a change before a screen reader is told
 
-export const number = (value, digits = 2) =>
-  Number.isFinite(value) ? value.toFixed(digits).replace(/^-(?=0[.]0*$)/, "").replace("-", "−") : "beyond all numbers";
-
 const pair = ([x, y]) => `(${number(x)}, ${number(y)})`;
-const plural = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
+const percent = (share) => `${share < 1e-4 ? "less than 0.01" : (100 * share).toPrecision(2)} %`;
 
 /** The text at a point under the pointer. */
 export function describePoint({ at, v, paths, count }) {
@@ -24,40 +22,36 @@ export class Readout {
     this.live = make("div", { className: "fm-live", role: "status", "aria-live": "polite" });
   }
 
-  show(report, colors) {
+  /** report: of the figure, whose panels get the names of their solvers. */
+  show(report, { look, panels }) {
     if (report.problem) {
       this.node.replaceChildren(report.problem);
-      return this.say(report.problem);
+      return this.say();
     }
-    const name = (id) => this.spec.solvers.find((one) => one.id === id).label;
-    const run = (id, { steps, nfe }, color) => [
-      make("i", { style: `background:${color}` }),
-      make("b", {}, name(id)),
-      `, ${plural(steps, "step")}, ${plural(nfe, "evaluation")}`,
-    ];
-    const parts = run(report.solver, report, colors[0]);
+    const run = ({ solver, steps, nfe, off }, panel) => {
+      const { label, color } = this.spec.solvers.find((one) => one.id === solver);
+      const dot = () => make("i", { style: `background:${look.tint(color)}` });
+      panel.label.replaceChildren(dot(), `${label}, ${plural(steps, "step")}`);
+      const end = off === null ? "" : `; the ring ends ${number(off, 3)} off the exact path`;
+      return [dot(), make("b", {}, label), `, ${plural(steps, "step")}: ${plural(nfe, "evaluation")} (NFE)${end}. `];
+    };
+    const parts = run(report, panels[0]);
     if (report.compare) {
-      const apart = `. Ends apart by ${number(report.distance, 3)} on average`;
-      parts.push("; ", ...run(report.compare.solver, report.compare, colors[1]), apart);
-    } else {
-      parts.push(`. Mean end point ${pair(report.mean)}`);
+      parts.push(...run(report.compare, panels[1]));
+      parts.push(`Their end points lie ${number(report.distance, 3)} apart on average. `);
     }
-    if (report.ready < report.particles) parts.push(`. ${report.ready} of ${report.particles} particles so far`);
-    const error = this.spec.field.error;
-    if (error) parts.push(`. Field from a lattice, off by ${percent(error.rms)} (rms)`);
-    this.node.replaceChildren(...parts, ".");
-    this.say(this.node.textContent);
+    if (report.ready < report.particles) parts.push(`${report.ready} of ${report.particles} particles so far. `);
+    const { error } = this.spec.field;
+    if (error) parts.push(`Field from a lattice, off by ${percent(error.rms)} (rms).`);
+    this.node.replaceChildren(...parts);
+    this.say();
   }
 
-  say(text) {
+  say() {
+    const text = this.node.textContent;
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
       if (this.live.textContent !== text) this.live.textContent = text;
     }, QUIET);
   }
-}
-
-function percent(share) {
-  const value = 100 * share;
-  return `${value < 0.01 ? "less than 0.01" : value.toPrecision(2)} %`;
 }

@@ -7,7 +7,7 @@
 import { adapt, evenGrid, integrate } from "./solvers.js";
 
 const SMOOTH = 48; // frames, at least
-const PORTION = 4e6; // multiplications after which to look at the clock
+const PORTION = 4e6; // multiplications, in double precision, after which to look at the clock
 const PILOTS = 200; // particles that find the steps of an adaptive solver, if the field is costly
 const MOST_STEPS = 400;
 
@@ -35,7 +35,7 @@ export class Run {
     this.xs = new Float64Array(this.frames * this.n); // (frame, particle)
     this.ys = new Float64Array(this.frames * this.n);
     const each = Math.max(1, field.cost * this.steps * tableau.b.length);
-    this.portion = Math.max(8, 4 * Math.round(PORTION / each / 4));
+    this.portion = Math.max(64, 64 * Math.round(PORTION / each / 64));
   }
 
   get done() {
@@ -59,13 +59,6 @@ export class Run {
       this.ready = to;
       if (performance.now() >= until) break;
     }
-  }
-
-  /** The time of a frame. */
-  time(frame) {
-    const step = Math.min(Math.floor(frame / this.parts), this.steps - 1);
-    const theta = frame / this.parts - step;
-    return this.grid[step] + theta * (this.grid[step + 1] - this.grid[step]);
   }
 
   /** Where in the frames a time lies: frame 3.5 is half way from the third to the fourth. */
@@ -99,12 +92,10 @@ export class Run {
     return [this.xs, this.ys].map((z) => z.subarray(last, last + this.ready));
   }
 
-  /** Particle i at every frame up to a place found by `locate`, and the marks of its steps. */
-  path(i, upTo) {
-    const points = [];
-    for (let f = 0; f <= upTo; f++) points.push([this.xs[f * this.n + i], this.ys[f * this.n + i]]);
-    const marks = points.filter((_, f) => f % this.parts === 0);
-    return { points, marks };
+  /** The first particle at every frame, and at every step. */
+  path() {
+    const points = Array.from({ length: this.frames }, (_, f) => [this.xs[f * this.n], this.ys[f * this.n]]);
+    return { points, marks: points.filter((_, f) => f % this.parts === 0) };
   }
 }
 

@@ -1,0 +1,65 @@
+"""What all living figures share: how they show themselves, and how they are saved."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fmcore.weights import check_writable
+
+from ._page import frame, page
+
+MOST_BYTES = 2_000_000
+DPI, SHADES = 120, 128  # of the still: sharp enough for print, and of little weight
+
+
+class LivingFigure:
+    """A figure that computes or chooses in the browser what it shows, from its data `spec`.
+
+    `entry` is the module in `js/` whose `render` shows it; `still()` draws the same by matplotlib.
+    """
+
+    entry: str
+    more_on_phone: int  # pixels by which the figure is higher there
+    spec: dict[str, Any]
+    alt: str
+    caption: str
+    height: int
+
+    def still(self) -> Any:
+        raise NotImplementedError
+
+    def save_html(self, path: str | Path) -> None:
+        """Write the figure as a page of its own that works from a file, without a network."""
+        text = page(self.entry, self.spec, self.alt, self.caption, self._png())
+        check_writable(path).write_text(text, "utf-8")
+
+    def _check_size(self) -> None:
+        size = len(json.dumps(self.spec))
+        if size > MOST_BYTES:
+            raise ValueError(
+                f"this figure would carry {size / 1e6:.1f} MB of data, and 2 MB is the limit: take "
+                "fewer points or a smaller network, or a lattice of a lower resolution"
+            )
+
+    def _png(self) -> bytes:
+        from matplotlib import pyplot as plt
+        from PIL import Image  # comes with matplotlib
+
+        picture, file = self.still(), io.BytesIO()
+        picture.savefig(file, format="png", dpi=DPI)
+        plt.close(picture)
+        image, out = Image.open(file), io.BytesIO()
+        image.quantize(SHADES, method=Image.Quantize.FASTOCTREE).save(out, "PNG", optimize=True)
+        return out.getvalue()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Mapping[str, Any]:
+        png, heights = self._png(), (self.height, self.height + self.more_on_phone)
+        return {
+            "text/html": frame(self.entry, self.spec, self.alt, self.caption, *heights, png),
+            "image/png": png,
+            "text/plain": repr(self),
+        }
