@@ -18,12 +18,13 @@ RUN = env -u PYTHONPATH -u JUPYTER_PATH PATH="$(CURDIR)/$(VENV)/bin:$$PATH" PYTH
 	JUPYTER_CONFIG_DIR="$(CURDIR)/_build/jupyter/config" \
 	JUPYTER_DATA_DIR="$(CURDIR)/_build/jupyter/data" IPYTHONDIR="$(CURDIR)/_build/ipython"
 
-.PHONY: help book html test lint format lock clean
+.PHONY: help book html lab test lint format lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make book    set up .venv, build the book, serve it on 127.0.0.1:$(PORT)  (PORT=...)"
 	@echo "make html    build the book into _build/html"
+	@echo "make lab     open the chapters in JupyterLab"
 	@echo "make test    run every test: unit tests, doctests, chapters  (JOBS=... CELL_TIMEOUT=...)"
 	@echo "make lint    check code and notebooks with ruff and nbstripout"
 	@echo "make format  let ruff and nbstripout put code and notebooks in order"
@@ -38,6 +39,9 @@ book: $(VENV)/.installed
 
 html: $(VENV)/.installed
 	@$(RUN) python tools/book.py build
+
+lab: $(VENV)/.installed
+	@$(RUN) jupyter lab --notebook-dir=book --ServerApp.ip=127.0.0.1
 
 test: $(VENV)/.installed
 	@$(RUN) OMP_NUM_THREADS=1 pytest -n $(JOBS) --dist loadscope \

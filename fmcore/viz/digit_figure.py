@@ -48,7 +48,7 @@ class DigitFigure(LivingFigure):
     """
 
     entry = "digits.js"
-    more_on_phone = -20
+    more_on_phone = -45
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class DigitFigure(LivingFigure):
         t: float | None = None,
         caption: str = "",
         alt: str = "",
-        height: int = 480,
+        height: int = 460,
     ) -> None:
         if not isinstance(model, nn.Module):
             raise TypeError(f"model must be a torch module, got {type(model).__name__}")

@@ -1,8 +1,8 @@
 """Labs for a live kernel: a dropdown for the solver and a slider for the steps re-run the model.
 
-They need Python behind the page: on a page without a kernel the controls would be dead, and
-`FlowFigure` stands there in their place. They work with ipywidgets 7.7 (Colab) to 8, use no
-front end of their own and run silently where there is none. The picture and the readout are HTML
+They need Python behind the page. On a page without a kernel their controls would be dead: there a
+line says how to open the lab, and a `FlowFigure` or `DigitFigure` answers in its place. They work
+with ipywidgets 7.7 (Colab) to 8 and use no front end of their own. The picture and the readout are HTML
 widgets rather than an `Output`: they hold still while the next picture is drawn, carry a text
 alternative, and can be read by a test.
 """
@@ -35,6 +35,12 @@ if TYPE_CHECKING:
     from ipywidgets import VBox
 
 FIXED = ("euler", "midpoint", "heun", "rk4")
+WITHOUT_KERNEL = (
+    "<p class='fm-lab'><strong>A lab.</strong> Here stand a dropdown and a slider that re-run the "
+    "model in Python, and this page has none behind it. To open the lab, take the chapter to Colab "
+    "(the rocket at the top of the page), or run <code>make lab</code> in the book’s folder and "
+    "then the cells.</p>"
+)
 FEW = 16  # so many paths can be told apart
 
 
@@ -191,12 +197,20 @@ def _lab(
     show()
     solver.observe(changed, names="value")
     slider.observe(changed, names="value")
-    needs = widgets.HTML(
-        "<small>This lab runs the model in Python and needs a kernel: open the page in Jupyter, "
-        "VS Code or Colab and run the cells.</small>"
-    )
+    needs = widgets.HTML("<small>This lab runs the model in Python and needs a kernel.</small>")
     controls = widgets.HBox([solver, slider], layout=widgets.Layout(flex_flow="row wrap"))
-    return widgets.VBox([controls, picture, readout, needs])
+    return _box(widgets.VBox)([controls, picture, readout, needs])
+
+
+def _box(base: type) -> type:
+    class Lab(base):
+        """A box of widgets that says, where there is no kernel, how to open the lab."""
+
+        # ipywidgets 7 shows itself by other means, and this is not asked.
+        def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+            return {**super()._repr_mimebundle_(**kwargs), "text/html": WITHOUT_KERNEL}
+
+    return Lab
 
 
 def _ipywidgets():

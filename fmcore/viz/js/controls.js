@@ -55,17 +55,13 @@ const ICONS = { play: "M4 2.5v11l9.5-5.5z", pause: "M3.5 2.5h3v11h-3zm6 0h3v11h-
 
 /** Play and pause: one button that says what it will do; set(playing) tells it. */
 export function playButton(playing, tell) {
-  const icon = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  const shape = document.createElementNS("http://www.w3.org/2000/svg", "path");
-  icon.setAttribute("viewBox", "0 0 16 16");
-  icon.setAttribute("aria-hidden", "true");
-  icon.append(shape);
-  const node = make("button", { type: "button", className: "fm-button fm-play" }, icon);
-  const set = (now) => {
-    shape.setAttribute("d", now ? ICONS.pause : ICONS.play);
+  const node = button("", tell);
+  node.classList.add("fm-play");
+  node.innerHTML = '<svg viewBox="0 0 16 16" aria-hidden="true"><path></path></svg>';
+  node.set = (now) => {
+    node.querySelector("path").setAttribute("d", now ? ICONS.pause : ICONS.play);
     node.setAttribute("aria-label", now ? "Pause" : "Play");
   };
-  set(playing);
-  node.addEventListener("click", tell);
-  return Object.assign(node, { set });
+  node.set(playing);
+  return node;
 }

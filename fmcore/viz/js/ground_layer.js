@@ -3,7 +3,7 @@
 import { dots, fade } from "./draw.js";
 
 export function drawTarget(ctx, camera, { x, y }, look) {
-  dots(ctx, camera, x, y, x.length, 1.5, fade(look.target, 0.6));
+  dots(ctx, camera, x, y, x.length, 1.6, fade(look.target, 0.6));
 }
 
 /** Numbers with a rim in the colour of the stage: they stand on top of the arrows. */

@@ -1,26 +1,7 @@
-// Light or dark? Asked of the page a figure stands on; a figure in a frame is told by that page.
+// What a page does for the frames on it: a figure in a frame cannot see whether the page is light or
+// dark, so it asks, and the page tells it.
 
-/** "light", "dark", or null where the page does not say. */
-export function pageTheme() {
-  const [html, body] = [document.documentElement, document.body];
-  const named = html.dataset.theme ?? html.getAttribute("theme"); // this book; Colab
-  if (named === "light" || named === "dark") return named;
-  const jupyter = body?.dataset.jpThemeLight;
-  if (jupyter) return jupyter === "false" ? "dark" : "light";
-  const code = body?.dataset.vscodeThemeKind;
-  if (code) return /dark|contrast(?!-light)/.test(code) ? "dark" : "light";
-  return null;
-}
-
-/** Calls tell() whenever the page may have changed its theme. */
-export function watchPage(tell) {
-  const watch = new MutationObserver(tell);
-  const attributeFilter = ["data-theme", "theme", "data-jp-theme-light", "data-vscode-theme-kind"];
-  for (const node of [document.documentElement, document.body]) {
-    watch.observe(node, { attributes: true, attributeFilter });
-  }
-  return () => watch.disconnect();
-}
+import { pageTheme, watchPage } from "./page_theme.js";
 
 /** Answers every figure's frame on this page that asks, and tells them all of a change. */
 export function hostFigures() {

@@ -3,7 +3,7 @@
 import { dots, fade, segments } from "./draw.js";
 
 const PAST = 0.24; // of the whole time: how far back a trail reaches
-const MOST = 16000; // pieces of all trails together: what a screen of 60 frames a second allows
+const MOST = 12000; // pieces of all trails together: what a screen of 60 frames a second allows
 
 export class ParticleLayer {
   constructor(camera, n) {

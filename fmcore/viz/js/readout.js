@@ -18,7 +18,7 @@ export function describePoint({ at, v, paths, count }) {
 export class Readout {
   constructor(spec) {
     this.spec = spec;
-    this.node = make("p", { className: "fm-readout" });
+    this.node = make("div", { className: "fm-readout" });
     this.live = make("div", { className: "fm-live", role: "status", "aria-live": "polite" });
   }
 
@@ -28,22 +28,25 @@ export class Readout {
       this.node.replaceChildren(report.problem);
       return this.say();
     }
-    const run = ({ solver, steps, nfe, off }, panel) => {
+    const run = ({ solver, steps, nfe, off }, panel, where) => {
       const { label, color } = this.spec.solvers.find((one) => one.id === solver);
       const dot = () => make("i", { style: `background:${look.tint(color)}` });
       panel.label.replaceChildren(dot(), `${label}, ${plural(steps, "step")}`);
-      const end = off === null ? "" : `; the ring ends ${number(off, 3)} off the exact path`;
-      return [dot(), make("b", {}, label), `, ${plural(steps, "step")}: ${plural(nfe, "evaluation")} (NFE)${end}. `];
+      const evaluations = make("abbr", { title: "number of function evaluations" }, "NFE");
+      const end = off === null ? ". " : `: ${where} ${number(off, 3)} off the exact path. `;
+      const cost = [`, ${plural(steps, "step")}, `, evaluations, ` ${nfe}`];
+      return make("div", {}, dot(), make("b", {}, label), ...cost, end);
     };
-    const parts = run(report, panels[0]);
+    const lines = [run(report, panels[0], "the ring’s path ends")];
+    const rest = [];
     if (report.compare) {
-      parts.push(...run(report.compare, panels[1]));
-      parts.push(`Their end points lie ${number(report.distance, 3)} apart on average. `);
+      lines.push(run(report.compare, panels[1], "it ends"));
+      rest.push(`All end points: ${number(report.distance, 3)} apart on average.`);
     }
-    if (report.ready < report.particles) parts.push(`${report.ready} of ${report.particles} particles so far. `);
+    if (report.ready < report.particles) rest.push(`${report.ready} of ${report.particles} particles so far.`);
     const { error } = this.spec.field;
-    if (error) parts.push(`Field from a lattice, off by ${percent(error.rms)} (rms).`);
-    this.node.replaceChildren(...parts);
+    if (error) rest.push(`The field is a lattice’s, ${percent(error.rms)} off (rms).`);
+    this.node.replaceChildren(...lines, make("div", {}, rest.join(" ")));
     this.say();
   }
 

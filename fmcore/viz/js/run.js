@@ -32,8 +32,8 @@ export class Run {
     this.steps = this.grid.length - 1;
     this.parts = Math.max(1, Math.ceil(SMOOTH / this.steps));
     this.frames = this.steps * this.parts + 1;
-    this.xs = new Float64Array(this.frames * this.n); // (frame, particle)
-    this.ys = new Float64Array(this.frames * this.n);
+    this.xs = new Float32Array(this.frames * this.n); // (frame, particle)
+    this.ys = new Float32Array(this.frames * this.n);
     const each = Math.max(1, field.cost * this.steps * tableau.b.length);
     this.portion = Math.max(64, 64 * Math.round(PORTION / each / 64));
   }

@@ -1,0 +1,27 @@
+// Light or dark? Asked of the page.
+
+/** "light" or "dark", as the page says or is; null where it leaves the choice to the system. */
+export function pageTheme() {
+  const [html, body] = [document.documentElement, document.body];
+  const named = html.dataset.theme ?? html.getAttribute("theme"); // this book; Colab
+  if (named === "light" || named === "dark") return named;
+  const jupyter = body?.dataset.jpThemeLight;
+  if (jupyter) return jupyter === "false" ? "dark" : "light";
+  const code = body?.dataset.vscodeThemeKind;
+  if (code) return /dark|contrast(?!-light)/.test(code) ? "dark" : "light";
+  for (const node of [body, html]) {
+    const [r, g, b, opacity = 1] = getComputedStyle(node).backgroundColor.match(/[\d.]+/g);
+    if (opacity > 0) return 0.3 * r + 0.6 * g + 0.1 * b < 128 ? "dark" : "light";
+  }
+  return getComputedStyle(html).colorScheme.includes("dark") ? null : "light";
+}
+
+/** Calls tell() whenever the page may have changed its theme. */
+export function watchPage(tell) {
+  const watch = new MutationObserver(tell);
+  const attributeFilter = ["data-theme", "theme", "data-jp-theme-light", "data-vscode-theme-kind"];
+  for (const node of [document.documentElement, document.body]) {
+    watch.observe(node, { attributes: true, attributeFilter });
+  }
+  return () => watch.disconnect();
+}
