@@ -80,7 +80,14 @@ def set_image_sizes(app: Sphinx, doctree: nodes.document, docname: str) -> None:
                 image["width"] = f"{width}px"
 
 
+def name_once(app: Sphinx, pagename: str, template: str, context: dict, doctree: object) -> None:
+    """The first page has the title of the book: its tab need not say it twice."""
+    if pagename == app.config.root_doc:
+        context["docstitle"] = ""
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     katex.render_latex = render_latex
     app.connect("doctree-resolved", set_image_sizes)
+    app.connect("html-page-context", name_once)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

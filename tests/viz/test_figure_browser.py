@@ -1,7 +1,5 @@
 """The living figure under a hand: mouse, keyboard, touch, theme, motion, and a broken page."""
 
-import shutil
-
 import pytest
 import torch
 
@@ -10,23 +8,8 @@ from fmcore.paths import OTPath
 from fmcore.viz import FlowFigure
 from fmcore.viz._page import document
 
-sync_api = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium on the PATH")
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
 STANDARD = MarginalField(GaussianMixture([[0.0, 0.0]], 1.0), OTPath())
 TWO = MarginalField(GaussianMixture([[-1.5, 0.0], [1.5, 0.0]], 0.3), OTPath())
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 class Opened:

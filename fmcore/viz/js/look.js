@@ -31,7 +31,7 @@ export function followTheme(tell) {
     tell(theme);
   };
   const hear = ({ data, source }) => {
-    if (source !== window.parent || !data || !("fmTheme" in data)) return;
+    if (source !== window.parent || data?.fmTheme === undefined) return;
     told = data.fmTheme;
     decide();
   };

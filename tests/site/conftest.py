@@ -1,0 +1,144 @@
+"""The built book, served on loopback, and visits that note whatever is not clean."""
+
+import base64
+import functools
+import http.server
+import io
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from filelock import FileLock
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="session")
+def site(browser):
+    """The address of the book, brought up to date first: by one worker, while the others wait."""
+    build = ROOT / "_build"
+    build.mkdir(exist_ok=True)
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
+    with FileLock(build / ".test-lock", timeout=1800):
+        done = subprocess.run(
+            [sys.executable, ROOT / "tools" / "book.py", "build"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=1800,
+        )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    handler = functools.partial(Handler, directory=build / "html")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+class Visit:
+    """A page of the book. Requests elsewhere are refused; `faults` lists what went wrong."""
+
+    def __init__(self, browser, site, path, **context):
+        context = {"viewport": {"width": 1280, "height": 860}, **context}
+        self.context, self.faults = browser.new_context(**context), []
+        self.context.route("**/*", self._answer)
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(60_000)
+        self._site = site
+        self.page.on("console", self._console)
+        self.page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
+        self.page.on(
+            "requestfailed", lambda r: self.faults.append(f"failed: {r.url} ({r.failure})")
+        )
+        self.page.on(
+            "response", lambda r: r.status < 400 or self.faults.append(f"{r.status}: {r.url}")
+        )
+        self.page.goto(f"{site}/{path}.html")
+
+    def _answer(self, route):
+        if route.request.url.startswith((self._site, "data:", "blob:")):
+            return route.continue_()
+        self.faults.append(f"asked another host: {route.request.url}")
+        return route.abort()
+
+    def _console(self, message):
+        if message.type in ("error", "warning"):
+            self.faults.append(f"console: {message.text}")
+
+    def see_all(self):
+        """Scroll through the page, so that whatever loads late is loaded."""
+        frames = self.page.locator("iframe.fm-frame")
+        for i in range(frames.count()):
+            self.figure(i)
+        self.page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+        return frames.count()
+
+    def figure(self, i=0):
+        """Figure number i of the page, in sight and with its first picture done."""
+        return Living(self.page, i)
+
+
+class Living:
+    """A living figure on a page, seen from outside: its controls, its picture, its own account."""
+
+    def __init__(self, page, i):
+        self.page, self.frame_node = page, page.locator("iframe.fm-frame").nth(i)
+        self.frame_node.scroll_into_view_if_needed()
+        self.frame_node.evaluate("node => node.scrollIntoView({ block: 'center' })")
+        self.frame = self.frame_node.element_handle().content_frame()
+        self.frame.locator(".fm").wait_for()
+        self.state()
+
+    def state(self, until="true"):
+        """The figure's account of itself, once a condition on `s` holds."""
+        self.frame.wait_for_function(
+            f"() => {{ const s = window.fmFigure?.state(); "
+            f"return s && !s.pending && s.ready && ({until}); }}",
+            timeout=60_000,
+        )
+        return self.frame.evaluate("window.fmFigure.state()")
+
+    def get(self, label):
+        return self.frame.get_by_label(label, exact=True)
+
+    def button(self, name):
+        return self.frame.get_by_role("button", name=name, exact=True)
+
+    def readout(self):
+        return self.frame.locator(".fm-readout").inner_text()
+
+    def picture(self, canvas=-1):
+        """The pixels of a canvas, (rows, columns, 4), as numpy."""
+        url = self.frame.locator("canvas").nth(canvas).evaluate("c => c.toDataURL()")
+        return np.asarray(Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))).convert("RGBA"))
+
+
+@pytest.fixture
+def phone():
+    """What makes a browser a phone."""
+    return dict(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+
+
+@pytest.fixture
+def visit(browser, site):
+    """visit(path, **context) opens a page; at the end of the test it must have been clean."""
+    visits = []
+
+    def open_page(path, **context):
+        visits.append(Visit(browser, site, path, **context))
+        return visits[-1]
+
+    yield open_page
+    for one in visits:
+        one.context.close()
+    assert [fault for one in visits for fault in one.faults] == []
