@@ -1,4 +1,4 @@
-"""Seeing velocity fields, particles and digits: still figures, living ones, and labs for a kernel."""
+"""Velocity fields, particles and digits to look at: still figures, living ones, labs."""
 
 from . import labs, plots
 from .digit_figure import DigitFigure

@@ -96,11 +96,13 @@ def frame(
     narrow = "(600px - 100vw) * 999" if high else "(100vw - 600px) * 999"
     size = f"width:100%;height:calc({height}px + clamp({low}px, {narrow}, {high}px))"
     words = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
+    style = f"display:block;border:0;background:none;{size}"
     return (
         f'<figure class="fm-figure" style="margin:0;padding:0">'
-        f'<iframe class="fm-frame" title="{html.escape(alt, quote=True)}" loading="lazy" scrolling="no" '
-        f'style="display:block;border:0;background:none;{size}" srcdoc="{inside}"></iframe>'
-        f"{_noscript(alt, still, '.fm-frame')}{words}</figure><script>(() => {{\n{bundle('host.js')}hostFigures();\n}})();</script>"
+        f'<iframe class="fm-frame" title="{html.escape(alt, quote=True)}" loading="lazy" '
+        f'scrolling="no" style="{style}" srcdoc="{inside}"></iframe>'
+        f"{_noscript(alt, still, '.fm-frame')}{words}</figure>"
+        f"<script>(() => {{\n{bundle('host.js')}hostFigures();\n}})();</script>"
     )
 
 

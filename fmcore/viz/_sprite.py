@@ -1,8 +1,8 @@
 """Digits for a figure without a network: what solvers, steps and times make of a few fixed noises.
 
-One picture holds them all, in sixteen shades from paper to ink. A row of it is a state of all noises,
-side by side: first where each solver arrives in each number of steps, then the states of one
-accurate solution at even times. What the numbers mean travels in the picture's own text.
+One picture holds them all, in sixteen shades from paper to ink. A row of it is a state of all
+noises, side by side: first where each solver arrives in each number of steps, then the states of
+one accurate solution at even times. What the numbers mean travels in the picture's own text.
 """
 
 from __future__ import annotations
@@ -49,9 +49,8 @@ class Sprite:
 
     def row(self, solver: str, steps: int) -> int:
         """The row in which `solver` arrives in so many steps."""
-        return self.about["solvers"].index(solver) * len(self.about["steps"]) + self.about[
-            "steps"
-        ].index(steps)
+        solvers, counts = self.about["solvers"], self.about["steps"]
+        return solvers.index(solver) * len(counts) + counts.index(steps)
 
     def png(self) -> bytes:
         """The picture: a palette from paper to ink, four bits a pixel."""

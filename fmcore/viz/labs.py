@@ -1,10 +1,10 @@
 """Labs for a live kernel: a dropdown for the solver and a slider for the steps re-run the model.
 
-They need Python behind the page. On a page without a kernel their controls would be dead: there a
-line says how to open the lab, and a `FlowFigure` or `DigitFigure` answers in its place. They work
-with ipywidgets 7.7 (Colab) to 8 and use no front end of their own. The picture and the readout are HTML
-widgets rather than an `Output`: they hold still while the next picture is drawn, carry a text
-alternative, and can be read by a test.
+They need Python behind the page. On a page without a kernel their controls would be dead: there
+a line says how to open the lab, and a `FlowFigure` or `DigitFigure` answers in its place. They
+work with ipywidgets 7.7 (Colab) to 8 and use no front end of their own. The picture and the
+readout are HTML widgets rather than an `Output`: they hold still while the next picture is drawn,
+carry a text alternative, and can be read by a test.
 """
 
 from __future__ import annotations
@@ -206,9 +206,10 @@ def _box(base: type) -> type:
     class Lab(base):
         """A box of widgets that says, where there is no kernel, how to open the lab."""
 
-        # ipywidgets 7 shows itself by other means, and this is not asked.
         def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-            return {**super()._repr_mimebundle_(**kwargs), "text/html": WITHOUT_KERNEL}
+            # ipywidgets 7 has none, and shows itself by other means.
+            shown = getattr(super(), "_repr_mimebundle_", lambda **_: {})(**kwargs)
+            return {**shown, "text/html": WITHOUT_KERNEL}
 
     return Lab
 

@@ -120,7 +120,9 @@ class Living:
     def picture(self, canvas=-1):
         """The pixels of a canvas, (rows, columns, 4), as numpy."""
         url = self.frame.locator("canvas").nth(canvas).evaluate("c => c.toDataURL()")
-        return np.asarray(Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))).convert("RGBA"))
+        return np.asarray(
+            Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))).convert("RGBA")
+        )
 
 
 @pytest.fixture

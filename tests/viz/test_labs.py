@@ -84,6 +84,13 @@ def test_controls_are_native_labelled_and_throttled():
     assert plt.get_fignums() == []  # nothing that a notebook would show a second time
 
 
+def test_without_a_kernel_a_line_says_how_to_open_the_lab():
+    shown = labs.solver_lab(rotation, X0)._repr_mimebundle_()
+    assert "Colab" in shown["text/html"] and "make lab" in shown["text/html"]
+    if int(widgets.__version__.split(".")[0]) >= 8:
+        assert "application/vnd.jupyter.widget-view+json" in shown
+
+
 def test_an_error_appears_with_its_traceback_and_goes_again():
     def field(x, t):
         if broken:

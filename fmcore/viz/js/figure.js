@@ -127,7 +127,7 @@ export class Figure extends Player {
 
   /** All there is to know, in figures: for the readout, and for tests. */
   report() {
-    const { solver, steps, tolerance, playing, views, start, seed, compare } = this.state;
+    const { solver, steps, tolerance, playing, views, start, seed } = this.state;
     const place = (path) => path.end().map((z) => z[0]);
     const [one, other] = this.runs.map((run, i) => {
       const end = place(this.paths[i]);
@@ -143,7 +143,7 @@ export class Figure extends Player {
       particles: this.spec.particles,
       mean: run && meanEnd(run),
       farthest: run && Math.max(...run.end()[0].map((x, i) => Math.hypot(x, run.end()[1][i]))),
-      compare: other ? { solver: compare.solver, ...other } : null,
+      compare: other ? { solver: second.solver.id, ...other } : null,
       distance: other ? meanDistance(run, second) : null,
       hover: this.found ?? null,
       theme: this.look.theme,

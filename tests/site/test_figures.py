@@ -1,0 +1,318 @@
+"""The living figures on the built pages answer mouse, keyboard and touch, as mathematics says."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from fmcore import load_pretrained
+from fmcore.fields import Storm
+from fmcore.solvers import odeint
+from fmcore.viz import COLORS, DigitFigure
+
+GAUSS, ROAD = ("book/02_following_the_wind", 0), ("book/02_following_the_wind", 1)
+
+
+def drag(living, slider, share):
+    """Move a slider's thumb with the mouse to a share of its length, in small steps."""
+    box = living.get(slider).bounding_box()
+    y = box["y"] + box["height"] / 2
+    inside = lambda s: box["x"] + 8 + s * (box["width"] - 16)  # noqa: E731
+    value = living.get(slider).evaluate("i => (i.value - i.min) / (i.max - i.min)")
+    mouse = living.page.mouse
+    mouse.move(inside(value), y)
+    mouse.down()
+    mouse.move(inside((value + share) / 2), y, steps=4)
+    mouse.move(inside(share), y, steps=4)
+    mouse.up()
+
+
+def press(living, label, *keys):
+    living.get(label).focus()
+    for key in keys:
+        living.page.keyboard.press(key)
+
+
+def coloured(picture, color, near=15):
+    """Rows and columns of the pixels of a colour, "#rrggbb"."""
+    rgb = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)])
+    return np.nonzero((np.abs(picture[..., :3] - rgb).max(-1) < near) & (picture[..., 3] > 200))
+
+
+# ---- what the mathematics says
+
+
+def test_one_euler_step_sends_every_particle_of_the_gaussian_to_0(visit):
+    figure = visit(GAUSS[0]).figure(GAUSS[1])
+    state = figure.state("s.steps === 1")
+    assert state["farthest"] == 0 and state["nfe"] == 1 and state["solver"] == "euler"
+    press(figure, "Time", "End")
+    figure.state("s.t === 1 && !s.playing")
+    figure.get("Arrows").uncheck()
+    figure.state("!s.views.arrows")
+    figure.page.wait_for_timeout(200)
+    picture = figure.picture()  # all dots in the middle of the stage
+    rows, columns = coloured(picture, COLORS["target"])
+    middle = np.array(picture.shape[:2]) / 2
+    assert len(rows) and max(abs(rows - middle[0]).max(), abs(columns - middle[1]).max()) < 12
+    press(figure, "Steps", "ArrowRight")  # two steps: half of where each began
+    state = figure.state("s.steps === 2")
+    assert state["end"] == pytest.approx([c / 2 for c in state["start"]])
+    figure.page.wait_for_timeout(200)
+    rows, _ = coloured(figure.picture(), COLORS["target"])
+    assert abs(rows - middle[0]).max() > 40
+    assert "2 steps, NFE 2" in figure.readout()
+
+
+def test_four_steps_of_euler_keep_0_72(visit):
+    figure = visit(GAUSS[0]).figure(GAUSS[1])
+    press(figure, "Steps", "ArrowRight", "ArrowRight", "ArrowRight")
+    state = figure.state("s.steps === 4")
+    assert state["end"] == pytest.approx([0.72 * c for c in state["start"]], rel=1e-6)
+    assert state["off"] == pytest.approx(0.28 * math.hypot(*state["start"]), rel=1e-4)
+
+
+def test_euler_leaves_the_road_and_heun_stays_on_it(visit):
+    figure = visit(ROAD[0]).figure(ROAD[1])
+    state = figure.state("s.compare")
+    assert (state["nfe"], state["compare"]["nfe"]) == (20, 40)
+    assert state["off"] == pytest.approx(2.17, abs=0.01)
+    assert state["compare"]["off"] == pytest.approx(0.123, abs=0.001)
+    text = figure.readout()
+    assert "2.173 off the exact path" in text and f"{state['distance']:.3f} apart" in text
+    drag(figure, "Steps", 0.05)
+    few = figure.state("s.steps <= 5")
+    assert few["off"] != state["off"] and few["compare"]["steps"] == 20
+    drag(figure, "Steps to compare", 0.22)
+    half = figure.state("s.compare.steps < 12 && s.compare.steps > 6")
+    assert half["compare"]["nfe"] == 2 * half["compare"]["steps"]
+
+
+def test_the_storm_carries_the_ring_where_fmcore_says(visit):
+    figure = visit("book/01_wind").figure(0)
+    start = figure.state()["start"]
+    x0 = torch.tensor([start], dtype=torch.float64)
+    for solver, steps in (("euler", 3), ("rk4", 7), ("dopri5", 2)):
+        figure.get("Solver").select_option(solver)
+        press(figure, "Steps", "Home", *["ArrowRight"] * (steps - 1))
+        state = figure.state(f"s.solver === '{solver}' && s.steps === {steps}")
+        solution = odeint(Storm(), x0, method=solver, steps=steps)
+        assert state["end"] == pytest.approx(solution.x[0].tolist(), abs=1e-6)
+        assert state["nfe"] == solution.nfe
+
+
+# ---- every kind of control, by mouse and by keyboard
+
+
+@pytest.mark.parametrize("hand", ["mouse", "keyboard"])
+def test_every_control_changes_the_picture(visit, hand):
+    figure = visit("book/index").figure()
+    if hand == "mouse":
+        figure.button("Pause").click()
+    else:
+        figure.button("Pause").focus()
+        figure.page.keyboard.press("Enter")
+    before = figure.state("!s.playing")
+    picture = figure.frame.locator(".fm-stage").screenshot()
+
+    def changed(until):
+        nonlocal picture
+        state = figure.state(until)
+        figure.page.wait_for_timeout(150)
+        now = figure.frame.locator(".fm-stage").screenshot()
+        assert now != picture, until
+        picture = now
+        return state
+
+    if hand == "mouse":
+        drag(figure, "Time", 0.5)
+        changed("Math.abs(s.t - 0.5) < 0.03")
+        drag(figure, "Steps", 0.06)
+        changed("s.steps < 6")
+        figure.get("Streamlines").click()
+        changed("s.views.streamlines")
+        figure.get("Particles").click()
+        changed("!s.views.particles")
+        figure.get("Particles").click()
+        changed("s.views.particles")
+        figure.button("New particles").click()
+        assert changed("s.seed === 1")["mean"] != before["mean"]
+    else:
+        press(figure, "Time", "Home", *["ArrowRight"] * 7)
+        changed("Math.abs(s.t - 0.07) < 1e-9")
+        press(figure, "Steps", "Home", "ArrowRight")
+        changed("s.steps === 2")
+        press(figure, "Streamlines", "Space")
+        changed("s.views.streamlines")
+        press(figure, "Arrows", "Space")
+        changed("!s.views.arrows")
+        figure.button("New particles").focus()
+        figure.page.keyboard.press("Enter")
+        changed("s.seed === 1")
+        press(figure, "Solver", "ArrowUp")  # a native list: from Heun to the one above
+        changed("s.solver === 'midpoint'")
+        ring = figure.frame.locator(".fm-handle")
+        ring.focus()
+        figure.page.keyboard.press("Shift+ArrowLeft")
+        state = changed(f"s.start[0] < {before['start'][0]}")
+        assert f"{state['start'][0]:.2f}" in ring.get_attribute("aria-label").replace("−", "-")
+    figure.get("Solver").select_option("euler")
+    assert changed("s.solver === 'euler'")["nfe"] == figure.state()["steps"]
+    figure.get("Compare").select_option("rk4")
+    assert changed("s.compare")["compare"]["nfe"] == 4 * figure.state()["compare"]["steps"]
+    assert figure.frame.locator(".fm-panel").count() == 2
+    figure.get("Compare").select_option("")
+    changed("!s.compare")
+    assert figure.frame.locator(".fm-panel").count() == 1
+
+
+def test_the_ring_is_dragged_and_the_pointer_asks_for_the_wind(visit):
+    figure = visit("book/01_wind").figure(0)
+    figure.button("Pause").click()
+    before = figure.state("!s.playing")
+    box = figure.frame.locator(".fm-handle").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    mouse = figure.page.mouse
+    mouse.move(x, y)
+    mouse.down()
+    mouse.move(x - 60, y + 40, steps=5)
+    mouse.up()
+    after = figure.state(f"s.start[0] < {before['start'][0] - 0.2}")
+    assert after["start"][1] < before["start"][1] and after["end"] != before["end"]
+    assert figure.frame.locator(".fm-hint").count() == 0  # understood
+    mouse.move(x + 120, y + 60)
+    hover = figure.state("s.hover")["hover"]
+    field = Storm()(torch.tensor([hover["at"]], dtype=torch.float64), hover["t"])[0]
+    assert hover["v"] == pytest.approx(field.tolist(), abs=1e-9)
+    assert figure.frame.locator(".fm-note").inner_text().startswith("v(")
+
+
+def test_touch_on_a_phone(visit, phone):
+    figure = visit("book/index", **phone).figure()
+    box = figure.frame.locator(".fm-panel").bounding_box()
+    before = figure.state()["start"]
+    figure.page.touchscreen.tap(box["x"] + 0.3 * box["width"], box["y"] + 0.6 * box["height"])
+    after = figure.state(f"s.start[0] < {before[0] - 0.5}")
+    assert after["end"] != before
+    steps = figure.get("Steps").bounding_box()
+    figure.page.touchscreen.tap(steps["x"] + 12, steps["y"] + steps["height"] / 2)
+    figure.state("s.steps < 10")
+    figure.frame.get_by_text("Streamlines").tap()
+    figure.state("s.views.streamlines")
+    figure.button("Pause").tap()
+    figure.state("!s.playing")
+
+
+# ---- several figures, motion, theme, the first screen
+
+
+def test_figures_on_a_page_do_not_disturb_one_another(visit):
+    page = visit("book/01_wind")
+    first, last = page.figure(0), page.figure(2)
+    kept = first.frame.evaluate("window.fmFigure.state()")
+    press(last, "Steps", "Home")
+    last.get("Solver").select_option("euler")
+    assert last.state("s.steps === 1 && s.solver === 'euler'")["nfe"] == 1
+    again = first.frame.evaluate("window.fmFigure.state()")
+    same = ("steps", "solver", "start", "seed", "views", "t")  # t: out of sight, it stands still
+    assert [again[key] for key in same] == [kept[key] for key in same]
+
+
+def test_a_figure_out_of_sight_rests_and_plays_on(visit):
+    page = visit("book/index")
+    figure = page.figure()
+    t = figure.state("s.playing")["t"]
+    figure.state(f"s.t !== {t}")
+    page.page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+    page.page.wait_for_timeout(400)
+    rest = figure.frame.evaluate("window.fmFigure.state().t")
+    page.page.wait_for_timeout(500)
+    assert figure.frame.evaluate("window.fmFigure.state().t") == rest
+    page.page.evaluate("window.scrollTo(0, 0)")
+    figure.state(f"s.t !== {rest}")
+
+
+def test_reduced_motion_starts_paused(visit):
+    figure = visit("book/index", reduced_motion="reduce").figure()
+    assert not figure.state()["playing"]
+    figure.button("Play").click()
+    figure.state("s.playing && s.t > 0")
+
+
+def test_the_theme_button_of_the_page_turns_the_figures_too(visit):
+    page = visit("book/index")
+    figure = page.figure()
+    figure.state("s.theme === 'light'")
+    for _ in range(3):  # auto, light, dark in some order
+        page.page.locator(".theme-switch-button:visible").first.click()
+        if page.page.evaluate("document.documentElement.dataset.theme") == "dark":
+            break
+    assert page.page.evaluate("document.documentElement.dataset.theme") == "dark"
+    figure.state("s.theme === 'dark'")
+
+
+@pytest.mark.parametrize("handheld", [False, True])
+def test_the_first_screen_shows_the_figure_at_work(visit, phone, handheld):
+    """Stage, play button and time are in sight before anything is scrolled, and it moves."""
+    page = visit("book/index", **(phone if handheld else {}))
+    frame = page.page.locator("iframe.fm-frame").element_handle().content_frame()
+    frame.wait_for_function("window.fmFigure?.state().t > 0")
+    height = page.page.viewport_size["height"]
+    for part in (".fm-stage", ".fm-handle", ".fm-play", ".fm-time input"):
+        box = frame.locator(part).first.bounding_box()
+        assert 0 <= box["y"] and box["y"] + box["height"] <= height, part
+
+
+# ---- digits
+
+
+def test_digits_follow_solver_steps_and_time(visit):
+    figure = visit("book/09_training_on_mnist").figure()
+    sprite = DigitFigure(load_pretrained("mnist")).sprite
+    figure.button("Pause").click()
+    seen = set()
+    for solver, stages in (("euler", 1), ("heun", 2), ("rk4", 4)):
+        figure.get("Solver").select_option(solver)
+        press(figure, "Steps", "Home")
+        for steps in (1, 2, 3):
+            state = figure.state(f"s.solver === '{solver}' && s.steps === {steps}")
+            assert state["nfe"] == stages * steps
+            assert f"NFE {stages * steps}" in figure.frame.locator("h4").nth(1).inner_text()
+            figure.page.wait_for_timeout(100)
+            picture = figure.picture(1)
+            assert darkness(picture, sprite) == pytest.approx(
+                ink(sprite, sprite.row(solver, steps)), abs=0.02
+            )
+            seen.add(picture.tobytes())
+            figure.page.keyboard.press("ArrowRight")
+    assert len(seen) == 9
+    press(figure, "Time", "Home")
+    figure.state("s.share === 0")
+    figure.page.wait_for_timeout(100)
+    first = len(sprite.about["nfe"])
+    assert darkness(figure.picture(0), sprite) == pytest.approx(ink(sprite, first), abs=0.02)
+    press(figure, "Time", "End")
+    figure.state("s.share === 1")
+    figure.page.wait_for_timeout(100)
+    end = darkness(figure.picture(0), sprite)
+    assert end == pytest.approx(ink(sprite, len(sprite.shades) - 1), abs=0.02)
+
+
+def ink(sprite, row):
+    """The shade of every digit of a row, from 0 to 1."""
+    return (sprite.shades[row] / 15).mean((1, 2)).tolist()
+
+
+def darkness(picture, sprite):
+    """The same, read off a canvas: the middle of every pixel of every digit."""
+    n, height, width = sprite.shades.shape[1:]
+    columns = math.ceil(math.sqrt(n))
+    scale = picture.shape[1] / (columns * (width + 1) - 1)
+    found = []
+    for i in range(n):
+        y = (np.arange(height) + (i // columns) * (height + 1) + 0.5) * scale
+        x = (np.arange(width) + (i % columns) * (width + 1) + 0.5) * scale
+        grey = picture[y.astype(int)][:, x.astype(int), 0].astype(float)
+        found.append(float(((0xF6 - grey) / (0xF6 - 0x17)).mean()))
+    return found
