@@ -25,7 +25,7 @@ help:
 	@echo "make book    set up .venv, build the book, serve it on 127.0.0.1:$(PORT)  (PORT=...)"
 	@echo "make html    build the book into _build/html"
 	@echo "make lab     open the chapters in JupyterLab"
-	@echo "make test    run every test: unit tests, doctests, chapters  (JOBS=... CELL_TIMEOUT=...)"
+	@echo "make test    run every test: units, doctests, chapters, and the site where a Chromium is found"
 	@echo "make lint    check code and notebooks with ruff and nbstripout"
 	@echo "make format  let ruff and nbstripout put code and notebooks in order"
 	@echo "make lock    resolve requirements.txt anew from pyproject.toml"

@@ -1,5 +1,6 @@
-"""How fast does the living figure answer? Redraw times, frame rate, sizes, in headless Chromium.
+"""How fast does the living figure answer? Redraw times, frame rate, weights, in headless Chromium.
 
+    make html                              so that pages can be weighed
     python benchmarks/figure.py            a few minutes; writes benchmarks/results/figure.json
     python benchmarks/figure.py --quick    fewer rounds; writes nothing
 
@@ -8,12 +9,18 @@ pixels wide. `script_ms` is the time from the start of the work to the last draw
 clock of the page; `cpu_ms` is what the renderer's main thread computed in that time, which a busy
 machine distorts less. The frame rate is counted over seconds of play. The load of the machine is
 noted beside the numbers: above the number of cores, the clock measures the neighbours.
+
+A page's weight is what a first visit loads: the page, and with styles, scripts and fonts; raw, and
+compressed by gzip as servers do it.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime
+import functools
+import gzip
+import http.server
 import json
 import math
 import os
@@ -21,6 +28,7 @@ import platform
 import shutil
 import statistics
 import tempfile
+import threading
 from pathlib import Path
 
 import torch
@@ -30,9 +38,11 @@ from fmcore.fields import GaussianMixture, MarginalField, Storm
 from fmcore.networks import MLP
 from fmcore.paths import OTPath
 from fmcore.viz import FlowFigure
+from fmcore.viz._page import styles
 from fmcore.viz._scripts import FOLDER, bundle
 
 RESULTS = Path(__file__).parent / "results" / "figure.json"
+SITE = Path(__file__).parent.parent / "_build" / "html"
 FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
@@ -129,6 +139,40 @@ def frame_rate(page, seconds: float) -> dict[str, float]:
     }
 
 
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def weights(browser) -> dict[str, dict[str, int]]:
+    """What a first visit to each page with living figures loads, in bytes."""
+    handler = functools.partial(Quiet, directory=SITE)
+    result = {}
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        for file in sorted((SITE / "book").glob("*.html")):
+            figures = file.read_text("utf-8").count('<iframe class="fm-frame"')
+            if not figures:
+                continue
+            page, bodies = browser.new_page(), {}
+            page.on("response", lambda r, to=bodies: to.update({r.url: r}))
+            address = f"http://127.0.0.1:{server.server_address[1]}/book/{file.name}"
+            page.goto(address, wait_until="networkidle")
+            content = {url: r.body() for url, r in bodies.items() if r.ok}
+            html = next(body for url, body in content.items() if url == address)
+            packed = sum(len(gzip.compress(body)) for body in content.values())
+            result[file.stem] = {
+                "figures": figures,
+                "html_bytes": len(html),
+                "html_gzip_bytes": len(gzip.compress(html)),
+                "all_bytes": sum(map(len, content.values())),
+                "all_gzip_bytes": packed,
+            }
+            page.close()
+        server.shutdown()
+    return result
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer rounds, no file")
@@ -139,7 +183,10 @@ def main() -> None:
         "load_before": [round(load, 1) for load in os.getloadavg()],
         "machine": platform.machine(),
         "scripts_bytes": len(bundle().encode()),
-        "modules_bytes": sum(file.stat().st_size for file in FOLDER.glob("*.js")),
+        "scripts_gzip_bytes": len(gzip.compress(bundle().encode())),
+        "digit_scripts_bytes": len(bundle("digits.js").encode()),
+        "style_bytes": len(styles().encode()),
+        "modules_with_comments_bytes": sum(file.stat().st_size for file in FOLDER.glob("*.js")),
         "redraw": {},
     }
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
@@ -168,6 +215,8 @@ def main() -> None:
             print(name, result["redraw"][name], flush=True)
         page, *_ = opened(FlowFigure(Storm(), "uniform", particles=2000, t=0.0))
         result["storm, 2,000 particles with trails"] = frame_rate(page, 2 if quick else 6)
+        if SITE.is_dir():
+            result["pages"] = weights(browser)
         browser.close()
     result["load_after"] = [round(load, 1) for load in os.getloadavg()]
     print(json.dumps(result, indent=2))

@@ -9,6 +9,7 @@ from pathlib import Path
 FOLDER = Path(__file__).parent / "js"
 
 _IMPORT = re.compile(r'^import\s*\{[^}]*\}\s*from\s*"\./([\w-]+\.js)";\n', re.MULTILINE)
+_DEFAULT = re.compile(r"^export default .*\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:const|class|function) (\w+))", re.MULTILINE)
 # Comments and indentation: every figure carries the scripts.
 _MARGIN = re.compile(
@@ -32,8 +33,9 @@ def bundle(entry: str = "index.js") -> str:
         for needed in _IMPORT.findall(text):
             visit(needed)
         names = ", ".join(_EXPORT.findall(text))
-        body = _MARGIN.sub("", _EXPORT.sub("", _IMPORT.sub("", text)))
-        texts[name] = f"const {{ {names} }} = (() => {{\n{body}return {{ {names} }};\n}})();\n"
+        for unwanted in (_IMPORT, _DEFAULT, _EXPORT, _MARGIN):
+            text = unwanted.sub("", text)
+        texts[name] = f"const {{ {names} }} = (() => {{\n{text}return {{ {names} }};\n}})();\n"
 
     visit(entry)
     return "".join(texts.values())

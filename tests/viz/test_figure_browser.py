@@ -1,15 +1,27 @@
 """The living figure under a hand: mouse, keyboard, touch, theme, motion, and a broken page."""
 
+import functools
+import http.server
+import json
+import shutil
+import threading
+
 import pytest
 import torch
 
 from fmcore.fields import GaussianMixture, MarginalField, Rotation
 from fmcore.paths import OTPath
 from fmcore.viz import FlowFigure
-from fmcore.viz._page import document
+from fmcore.viz._page import document, styles
+from fmcore.viz._scripts import FOLDER
 
 STANDARD = MarginalField(GaussianMixture([[0.0, 0.0]], 1.0), OTPath())
 TWO = MarginalField(GaussianMixture([[-1.5, 0.0], [1.5, 0.0]], 0.3), OTPath())
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
 
 
 class Opened:
@@ -203,3 +215,37 @@ def test_broken_data_leave_a_message_and_no_blank(browser, tmp_path, broken):
     message = page.page.get_by_role("alert")
     assert "This figure cannot be shown" in message.inner_text(timeout=60_000)
     page.context.close()
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_the_modules_run_unbundled_in_any_host(browser, tmp_path, wrapped):
+    """As anywidget and MyST call them: `default.render({ model, el })`, which returns its end."""
+    for file in FOLDER.glob("*.js"):
+        shutil.copy(file, tmp_path)
+    (tmp_path / "page.html").write_text("<!doctype html><title>host</title><body>")
+    handler = functools.partial(Quiet, directory=tmp_path)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        page = browser.new_page()
+        page.goto(f"http://127.0.0.1:{server.server_address[1]}/page.html")
+        spec = FlowFigure(STANDARD, solver="euler", steps=1, particles=20, t=1.0).spec
+        page.evaluate(
+            """async ([spec, styles]) => {
+              const host = document.createElement("div");
+              host.style.height = "500px";
+              host.append(Object.assign(document.createElement("style"), { textContent: styles }));
+              const el = document.createElement("div");
+              el.style.height = "100%";
+              host.append(el);
+              document.body.append(host);
+              const module = await import("./index.js");
+              window.end = module.default.render({ model: { get: () => spec }, el });
+              window.fmFigure = el.fmFigure;
+            }""",
+            [json.dumps(spec) if wrapped else spec, styles()],
+        )
+        page.wait_for_function("() => window.fmFigure.state().farthest === 0", timeout=60_000)
+        page.evaluate("window.end()")
+        assert page.locator(".fm").count() == 0
+        page.close()
+        server.shutdown()

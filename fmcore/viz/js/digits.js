@@ -14,6 +14,8 @@ export function render({ model, el }) {
   return mount({ model, el }, (spec, fail) => build(spec, fail, el));
 }
 
+export default { render };
+
 function build(spec, fail, el) {
   const sprite = new Sprite(spec);
   const state = { ...spec.start_state };

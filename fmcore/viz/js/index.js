@@ -14,6 +14,8 @@ export function render({ model, el }) {
   return mount({ model, el }, (spec, fail) => build(spec, fail, el));
 }
 
+export default { render };
+
 function build(spec, fail, el) {
   const stage = make("div", { className: "fm-stage" });
   const note = make("div", { className: "fm-note" });
