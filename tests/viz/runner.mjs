@@ -28,6 +28,26 @@ const JOBS = {
     const found = makeField(field).conditionals(t, x, y, Infinity);
     return found.map(({ weight, from, to, u, v }) => ({ weight, from, to, u, v }));
   },
+  run({ field, solver, steps, tolerance, x, y, span, times }) {
+    const [f, start] = [makeField(field), { x: Float64Array.from(x), y: Float64Array.from(y) }];
+    const run = new Run(f, { solver, steps, tolerance }, start, span);
+    const portions = [];
+    while (!run.done) {
+      run.work(0); // one portion each time
+      portions.push(run.ready);
+    }
+    const states = times.map((t) => {
+      const [outX, outY] = [new Float64Array(x.length), new Float64Array(x.length)];
+      run.at(t, outX, outY);
+      return [list(outX), list(outY)];
+    });
+    const { points, marks } = run.path();
+    const still = new Run(makeField(field), { solver, steps: 1, tolerance: 1 }, start, span);
+    still.work(Infinity);
+    const [end, distance, mean] = [run.end().map(list), meanDistance(run, still), meanEnd(run)];
+    const other = still.end().map(list);
+    return { portions, states, points, marks, end, other, distance, mean, nfe: run.nfe, steps: run.steps };
+  },
   draw({ source, n, seed }) {
     const { x, y } = draw(source, n, seed);
     return [list(x), list(y)];

@@ -97,6 +97,13 @@ def test_the_still_shows_every_view_at_every_time(t, span):
     matplotlib.pyplot.close("all")
 
 
+def test_the_still_of_a_comparison_shows_both():
+    figure = FlowFigure(MARGINAL, steps=3, compare=("dopri5-adaptive", 7), t=1.0, particles=9)
+    titles = [ax.get_title() for ax in figure.still().axes]
+    assert titles == ["Heun, 3 steps, t = 1.00", "Dormand–Prince, adaptive, t = 1.00"]
+    matplotlib.pyplot.close("all")
+
+
 def test_nothing_is_asked_of_another_host(tmp_path):
     figure = FlowFigure(MARGINAL, particles=20)
     figure.save_html(tmp_path / "figure.html")

@@ -229,6 +229,59 @@ def test_a_wrong_tableau_is_noticed(js):
         close([found["x"], found["y"]], odeint(field, x, method="rk4", steps=7).x)
 
 
+def run_job(field, method, span, x, times, **options):
+    solver = {"tableau": SOLVERS[method].as_dict(), "adaptive": "tolerance" in options}
+    job = {"job": "run", "field": data(field), "solver": solver, "span": span, "times": times}
+    return {**job, "steps": None, "tolerance": None, **options, **split(x)}
+
+
+@pytest.mark.parametrize("span", [(0.0, 1.0), (0.9, 0.1)])
+@pytest.mark.parametrize("method", ["euler", "heun", "rk4", "dopri5"])
+def test_a_run_knows_where_every_particle_is_at_any_time(js, method, span):
+    """On the grid as odeint says; in between a straight line joins states 1/48 apart, or nearer."""
+    x, field, steps = points(301), WINDS["sum"], 7
+    times = torch.linspace(*span, 57, dtype=torch.float64)  # every eighth is on the grid
+    (found,) = js(run_job(field, method, span, x, times.tolist(), steps=steps))
+    expected = odeint(field, x, span, method=method, steps=steps, t_eval=times)
+    for i, (state, there) in enumerate(zip(found["states"], expected.xs, strict=True)):
+        close(state, there, 1e-6 if i % 8 == 0 else 5e-3)
+    end = odeint(field, x, span, method=method, steps=steps)  # without output on the way
+    close(found["end"], end.x, 1e-6)
+    assert (found["nfe"], found["steps"]) == (end.nfe, steps)
+    # The first particle's path goes through the same states, and has a mark at every step.
+    path = torch.tensor(found["points"], dtype=torch.float64)
+    marks = torch.tensor(found["marks"], dtype=torch.float64)
+    assert len(path) == 7 * 7 + 1 and torch.equal(marks, path[::7])
+    assert torch.allclose(marks, expected.xs[::8, 0], atol=1e-6)
+    # Figures over the whole cloud, against the definition.
+    end, other = (torch.tensor(found[key], dtype=torch.float64).T for key in ("end", "other"))
+    assert found["distance"] == pytest.approx((end - other).norm(dim=1).mean().item())
+    assert found["mean"] == pytest.approx(end.mean(0).tolist())
+
+
+def test_an_adaptive_run_is_located_on_its_own_grid(js):
+    x, field = points(33), WINDS["storm"]
+    times = torch.linspace(0, 1, 31, dtype=torch.float64)
+    options = {"rtol": 1e-4, "atol": 1e-4}
+    (found,) = js(run_job(field, "dopri5", SPAN, x, times.tolist(), tolerance=1e-4))
+    expected = odeint(field, x, SPAN, method="dopri5", t_eval=times, **options)
+    assert (found["nfe"], found["steps"]) == (expected.nfe, expected.accepted)
+    for state, there in zip(found["states"], expected.xs, strict=True):
+        close(state, there, 5e-3)
+
+
+def test_a_costly_field_is_worked_off_in_portions(js):
+    torch.manual_seed(0)
+    net, x = MLP(hidden=128, time_dim=16), points(300)
+    (found,) = js(run_job(net, "rk4", SPAN, x, [0.5, 1.0], steps=12))
+    assert len(found["portions"]) > 2 and found["portions"][-1] == 300
+    assert all(a < b for a, b in zip(found["portions"], found["portions"][1:], strict=False))
+    with torch.no_grad():
+        expected = odeint(net, x.float(), method="rk4", steps=12, t_eval=[0.5, 1.0])
+    for state, there in zip(found["states"], expected.xs, strict=True):
+        close(state, there.double(), 1e-4)
+
+
 @pytest.mark.parametrize("path", [OTPath(), VPPath()], ids=["OT", "VP"])
 def test_conditional_paths_average_to_the_marginal_velocity(js, path):
     """Weights are the posterior, and the mean of the conditional velocities is the field's."""
