@@ -78,7 +78,7 @@ def document(entry: str, spec: Any, title: str, style: str, rest: str = "") -> s
 def page(entry: str, spec: Any, title: str, caption: str, still: bytes) -> str:
     """A page with the figure and its caption."""
     words = f"\n<p>{html.escape(caption)}</p>" if caption else ""
-    return document(entry, spec, title, _ON_PAGE, f"{_noscript(title, still)}{words}")
+    return document(entry, spec, title, _ON_PAGE, f"{_instead('#figure', title, still)}{words}")
 
 
 def frame(
@@ -88,8 +88,8 @@ def frame(
 
     On a phone the figure is arranged anew and the frame has another height; either way it is known
     before the frame loads. The frame works with `sandbox="allow-scripts"` too; without it a browser
-    need not start a process for each figure. Where no script runs, and where a viewer takes frames
-    and scripts out, the `still`, a PNG, stands in its place.
+    need not start a process for each figure. In print, where no script runs, and where a viewer
+    takes frames and scripts out, the `still`, a PNG, stands in its place.
     """
     inside = html.escape(document(entry, spec, alt, _IN_FRAME), quote=True)
     low, high = sorted((0, on_phone - height))
@@ -101,16 +101,18 @@ def frame(
         f'<figure class="fm-figure" style="margin:0;padding:0">'
         f'<iframe class="fm-frame" title="{html.escape(alt, quote=True)}" loading="lazy" '
         f'scrolling="no" style="{style}" srcdoc="{inside}"></iframe>'
-        f"{_noscript(alt, still, '.fm-frame')}{words}</figure>"
+        f"{_instead('.fm-frame', alt, still)}{words}</figure>"
         f"<script>(() => {{\n{bundle('host.js')}hostFigures();\n}})();</script>"
     )
 
 
-def _noscript(alt: str, still: bytes, instead: str = "#figure") -> str:
-    """The still where no script runs, `instead` of what a script would show."""
+def _instead(figure: str, alt: str, still: bytes) -> str:
+    """The still, which takes the place of `figure` (a selector) in print and without scripts."""
     image = base64.b64encode(still).decode("ascii")
+    hide, show = f"{figure}{{display:none!important}}", ".fm-still{display:block!important}"
     return (
-        f"<noscript><style>{instead}{{display:none!important}}</style>"
-        f'<img alt="{html.escape(alt, quote=True)}" style="max-width:100%" '
-        f'src="data:image/png;base64,{image}"></noscript>'
+        f"<style>.fm-still{{display:none!important}}@media print{{{hide}{show}}}</style>"
+        f"<noscript><style>{hide}{show}</style></noscript>"
+        f'<img class="fm-still" alt="{html.escape(alt, quote=True)}" style="max-width:100%" '
+        f'src="data:image/png;base64,{image}">'
     )

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -187,16 +188,27 @@ def test_the_figure_lives_in_an_html_export(browser, exported):
     context.close()
 
 
-def test_the_still_stands_where_no_script_runs(browser, exported):
+@pytest.mark.parametrize("where", ["without scripts", "in print", "without frames"])
+def test_the_still_stands_in_the_figures_place(browser, exported, where):
+    text = exported.read_text("utf-8")
+    if where == "without frames":  # a viewer that takes out what could run
+        text = re.sub(r"<(script|style|iframe|noscript)\b.*?</\1>", "", text, flags=re.DOTALL)
+    file = exported.with_name("viewed.html")
+    file.write_text(text, "utf-8")
+    scripts = where != "without scripts"
     context = browser.new_context(
-        java_script_enabled=False, viewport={"width": 1000, "height": 1000}
+        java_script_enabled=scripts, viewport={"width": 1000, "height": 1000}
     )
     context.route(
         "**/*", lambda r: r.continue_() if r.request.url.startswith("file:") else r.abort()
     )
     page = context.new_page()
-    page.goto(exported.as_uri(), wait_until="commit")
+    page.goto(file.as_uri(), wait_until="commit")
     still = page.get_by_role("img", name="a round cloud")
+    if where == "in print":
+        page.locator("iframe.fm-frame").wait_for(timeout=60_000)
+        assert not still.is_visible()
+        page.emulate_media(media="print")
     still.wait_for(timeout=60_000)
     box = still.bounding_box()
     assert box["width"] > 300 and box["height"] > 300

@@ -10,7 +10,8 @@ export function pageTheme() {
   const code = body?.dataset.vscodeThemeKind;
   if (code) return /dark|contrast(?!-light)/.test(code) ? "dark" : "light";
   for (const node of [body, html]) {
-    const [r, g, b, opacity = 1] = getComputedStyle(node).backgroundColor.match(/[\d.]+/g);
+    const color = getComputedStyle(node).backgroundColor;
+    const [r, g, b, opacity = 1] = color.match(/^rgba?\b/) ? color.match(/[\d.]+/g) : [0, 0, 0, 0];
     if (opacity > 0) return 0.3 * r + 0.6 * g + 0.1 * b < 128 ? "dark" : "light";
   }
   return getComputedStyle(html).colorScheme.includes("dark") ? null : "light";
