@@ -66,7 +66,7 @@ def test_one_euler_step_sends_every_particle_of_the_gaussian_to_0(visit):
     state = figure.state("s.steps === 2")
     assert state["end"] == pytest.approx([c / 2 for c in state["start"]])
     assert particles(figure) > 1.5 * reach
-    assert "2 steps, NFE 2" in figure.readout()
+    assert "2 steps, NFE\u00a02" in figure.readout()
 
 
 def test_four_steps_of_euler_keep_0_72(visit):
@@ -282,7 +282,7 @@ def test_digits_follow_solver_steps_and_time(visit):
         for steps in (1, 2, 3):
             state = figure.state(f"s.solver === '{solver}' && s.steps === {steps}")
             assert state["nfe"] == stages * steps
-            assert f"NFE {stages * steps}" in figure.frame.locator("h4").nth(1).inner_text()
+            assert f"NFE\u00a0{stages * steps}" in figure.frame.locator("h4").nth(1).inner_text()
             figure.page.wait_for_timeout(100)
             picture = figure.picture(1)
             assert darkness(picture, sprite) == pytest.approx(

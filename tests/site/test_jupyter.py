@@ -127,7 +127,7 @@ def test_the_figure_lives_in_jupyterlab_and_follows_its_theme(lab):
         "() => window.fmFigure.state().steps === 1 && !window.fmFigure.state().pending"
     )
     assert frame.evaluate("window.fmFigure.state().farthest") == 0
-    assert "NFE 1" in frame.locator(".fm-readout").inner_text()
+    assert "NFE\u00a01" in frame.locator(".fm-readout").inner_text()
     assert frame.evaluate("window.fmFigure.state().theme") == "light"
     run(lab, "apputils:change-theme", theme="JupyterLab Dark")
     frame.wait_for_function("() => window.fmFigure.state().theme === 'dark'")

@@ -84,7 +84,7 @@ def test_solver_and_steps_by_keyboard_and_mouse(opened):
     page.page.mouse.click(box["x"] + box["width"] - 3, box["y"] + box["height"] / 2)
     state = page.state("s.steps > 30")
     assert state["end"] == pytest.approx(state["start"], abs=2e-3)
-    assert f"NFE {state['nfe']}:" in page.page.locator(".fm-readout").inner_text()
+    assert f"NFE\u00a0{state['nfe']}:" in page.page.locator(".fm-readout").inner_text()
     page.get("Solver").select_option("dopri5-adaptive")
     state = page.state("s.solver === 'dopri5-adaptive'")
     assert state["end"] == pytest.approx(state["start"], abs=2e-2)

@@ -30,10 +30,9 @@ export class Camera {
   }
 
   /** What the stage shows, and no more than the field knows. */
-  view(domain) {
+  view(d = [-Infinity, Infinity, -Infinity, Infinity]) {
     const [xmin, ymin] = this.plane(0, this.height);
     const [xmax, ymax] = this.plane(this.width, 0);
-    const d = domain ?? [-Infinity, Infinity, -Infinity, Infinity];
     return [Math.max(xmin, d[0]), Math.min(xmax, d[1]), Math.max(ymin, d[2]), Math.min(ymax, d[3])];
   }
 }

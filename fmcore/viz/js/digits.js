@@ -47,7 +47,7 @@ function build(spec, fail, el) {
     play.set(state.playing);
     const words = [
       `On the way, t = ${number(state.share)}`,
-      `${label}, ${plural(state.steps, "step")}: NFE ${arrived.nfe}`,
+      `${label}, ${plural(state.steps, "step")}: NFE\u00a0${arrived.nfe}`,
     ];
     words.forEach((text, i) => titles[i].textContent !== text && (titles[i].textContent = text));
     const { reference } = spec;

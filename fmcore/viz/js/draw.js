@@ -39,6 +39,12 @@ export function blend(colors, at) {
   return `#${hex.map((c) => c.toString(16).padStart(2, "0")).join("")}`;
 }
 
+/** Adds to the path a circle around the pixel (px, py). */
+export function circle(ctx, px, py, radius) {
+  ctx.moveTo(px + radius, py);
+  ctx.arc(px, py, radius, 0, 7);
+}
+
 /** Dots at n points. The smallest are squares, which nobody can tell and which cost a sixth. */
 export function dots(ctx, camera, x, y, n, radius, color) {
   ctx.fillStyle = color;
@@ -47,10 +53,7 @@ export function dots(ctx, camera, x, y, n, radius, color) {
     const [px, py] = [camera.x(x[i]), camera.y(y[i])];
     if (radius < 1.5) {
       ctx.fillRect(px - 0.88 * radius, py - 0.88 * radius, 1.76 * radius, 1.76 * radius);
-    } else {
-      ctx.moveTo(px + radius, py);
-      ctx.arc(px, py, radius, 0, 7);
-    }
+    } else circle(ctx, px, py, radius);
   }
   ctx.fill();
 }
@@ -121,10 +124,7 @@ export function marks(ctx, camera, points, sign, radius, color, rim) {
         ctx[i ? "lineTo" : "moveTo"](px + radius * dx, py + radius * dy),
       );
       ctx.closePath();
-    } else {
-      ctx.moveTo(px + 1.15 * radius, py);
-      ctx.arc(px, py, 1.15 * radius, 0, 7);
-    }
+    } else circle(ctx, px, py, 1.15 * radius);
   }
   ctx.lineWidth = 2;
   ctx.lineJoin = "round";

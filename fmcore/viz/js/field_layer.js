@@ -30,7 +30,7 @@ export class FieldLayer {
       for (let i = 0; i < n; i++) speeds.push(Math.hypot(u[i], v[i]));
     }
     speeds.sort((a, b) => a - b);
-    this.unit = speeds[Math.floor(0.9 * speeds.length)] || speeds[speeds.length - 1] || 1;
+    this.unit = speeds[Math.floor(0.9 * speeds.length)] || speeds.at(-1) || 1;
   }
 
   arrows(ctx, t, look) {

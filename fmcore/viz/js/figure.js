@@ -22,7 +22,6 @@ export class Figure extends Player {
     Object.assign(this, { spec, stage, adopt, changed, span: spec.span, panels: [], runs: [] });
     this.field = makeField(spec.field);
     this.target = spec.target && draw(spec.target, Math.min(600, spec.particles), 9);
-    this.stale = true;
     this.theme("light");
   }
 
@@ -43,6 +42,7 @@ export class Figure extends Player {
 
   theme(name) {
     this.look = look(name, this.spec.colors);
+    this.stale = true;
     this.fade(true);
     this.ask();
   }
@@ -133,7 +133,7 @@ export class Figure extends Player {
       const end = place(this.paths[i]);
       const goal = this.exact && place(this.exact);
       const off = goal && Math.hypot(end[0] - goal[0], end[1] - goal[1]);
-      return { nfe: run.nfe, steps: run.steps, ready: run.ready, end, off };
+      return { solver: run.solver.id, nfe: run.nfe, steps: run.steps, ready: run.ready, end, off };
     });
     const [run, second] = this.runs;
     return {
@@ -143,7 +143,7 @@ export class Figure extends Player {
       particles: this.spec.particles,
       mean: run && meanEnd(run),
       farthest: run && Math.max(...run.end()[0].map((x, i) => Math.hypot(x, run.end()[1][i]))),
-      compare: other ? { solver: second.solver.id, ...other } : null,
+      compare: other ?? null,
       distance: other ? meanDistance(run, second) : null,
       hover: this.found ?? null,
       theme: this.look.theme,

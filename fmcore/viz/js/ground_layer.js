@@ -1,9 +1,15 @@
-// What does not move: the target as dots, and the scales along two edges.
+// What does not move: the target, and the scales along two edges.
 
-import { dots, fade } from "./draw.js";
+import { circle, fade } from "./draw.js";
 
+/** Small rings, so that whatever arrives can be told from where it should. */
 export function drawTarget(ctx, camera, { x, y }, look) {
-  dots(ctx, camera, x, y, x.length, 1.6, fade(look.target, 0.6));
+  const r = Math.min(2.2, 1 + camera.scale / 80);
+  ctx.strokeStyle = fade(look.target, 0.8);
+  ctx.lineWidth = 0.9;
+  ctx.beginPath();
+  x.forEach((at, i) => circle(ctx, camera.x(at), camera.y(y[i]), r));
+  ctx.stroke();
 }
 
 /** Numbers with a rim in the colour of the stage: they stand on top of the arrows. */
@@ -29,7 +35,7 @@ export function drawScales(ctx, camera, look) {
     label(text(x), camera.x(x), camera.height - 8);
   });
   ctx.textAlign = "left";
-  each(ymin + 26 / camera.scale, ymax - 10 / camera.scale, (y) => {
+  each(ymin + 26 / camera.scale, ymax - 38 / camera.scale, (y) => {
     ctx.fillRect(0, camera.y(y) - 0.5, 4, 1);
     label(text(y), 8, camera.y(y) + 4);
   });

@@ -47,6 +47,7 @@ function build(spec, fail, el) {
     if (!computed) return;
     const report = figure.report();
     readout.show(report, figure);
+    hint.classList.toggle("fm-right", report.end?.[0] < report.start[0]);
     Object.assign(el.dataset, { solver: report.solver, steps: report.steps, nfe: report.nfe });
   }
 

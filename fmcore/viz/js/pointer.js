@@ -13,11 +13,9 @@ export function listen(stage, handle, camera, tell) {
     return camera.plane(event.clientX - box.left, event.clientY - box.top);
   };
   let down = null;
-  stage.addEventListener("pointerdown", (event) => {
-    down = { x: event.clientX, y: event.clientY };
-  });
+  stage.addEventListener("pointerdown", (event) => (down = event));
   stage.addEventListener("pointerup", (event) => {
-    const moved = down && Math.hypot(event.clientX - down.x, event.clientY - down.y);
+    const moved = down && Math.hypot(event.clientX - down.clientX, event.clientY - down.clientY);
     if (down && moved < STILL) {
       tell.start(place(event));
       if (event.pointerType !== "mouse") tell.hover(place(event));

@@ -15,10 +15,10 @@ export function follow(field, choice, [x, y], span) {
 
 /** The exact path, the solver's path with its steps, and where the particle is at time t. */
 export function drawPath(ctx, camera, run, exact, t, look) {
-  if (exact) line(ctx, camera, exact.path().points, 6, fade(look.ink, 0.2));
+  if (exact) line(ctx, camera, exact.path().points, 8, fade(look.ink, 0.2));
   const { points, marks: steps } = run.path();
   const color = look.tint(run.solver.color);
-  line(ctx, camera, points, 4.5, fade(look.stage, 0.75));
+  line(ctx, camera, points, 4, fade(look.stage, 0.6));
   line(ctx, camera, points, 2, color);
   // Marks as large as the shortest steps allow, on the whole.
   const length = points.slice(1).reduce(

@@ -1,7 +1,7 @@
 // The figure in words: what was computed, at what cost, and with what result.
 
 import { make } from "./controls.js";
-import { number, plural } from "./words.js";
+import { number, plural, small } from "./words.js";
 
 const QUIET = 700; // milliseconds without a change before a screen reader is told
 
@@ -23,25 +23,25 @@ export class Readout {
   }
 
   /** report: of the figure, whose panels get the names of their solvers. */
-  show(report, { look, panels }) {
+  show(report, { look, panels, runs }) {
     if (report.problem) {
       this.node.replaceChildren(report.problem);
       return this.say();
     }
-    const run = ({ solver, steps, nfe, off }, panel, where) => {
-      const { label, color } = this.spec.solvers.find((one) => one.id === solver);
+    const run = ({ steps, nfe, off }, i, where) => {
+      const { label, color } = runs[i].solver;
       const dot = () => make("i", { style: `background:${look.tint(color)}` });
-      panel.label.replaceChildren(dot(), `${label}, ${plural(steps, "step")}`);
+      panels[i].label.replaceChildren(dot(), `${label}, ${plural(steps, "step")}`);
       const evaluations = make("abbr", { title: "number of function evaluations" }, "NFE");
-      const end = off === null ? ". " : `: ${where} ${number(off, 3)} off the exact path. `;
-      const cost = [`, ${plural(steps, "step")}, `, evaluations, ` ${nfe}`];
+      const end = off === null ? ". " : `: ${where} ${small(off)} off the exact path. `;
+      const cost = [`, ${plural(steps, "step")}, `, evaluations, `\u00a0${nfe}`];
       return make("div", {}, dot(), make("b", {}, label), ...cost, end);
     };
-    const lines = [run(report, panels[0], "the ring’s path ends")];
+    const lines = [run(report, 0, "the ring’s path ends")];
     const rest = [];
     if (report.compare) {
-      lines.push(run(report.compare, panels[1], "it ends"));
-      rest.push(`All end points: ${number(report.distance, 3)} apart on average.`);
+      lines.push(run(report.compare, 1, "it ends"));
+      rest.push(`All end points: ${small(report.distance)} apart on average.`);
     }
     if (report.ready < report.particles) rest.push(`${report.ready} of ${report.particles} particles so far.`);
     const { error } = this.spec.field;

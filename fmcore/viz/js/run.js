@@ -22,12 +22,9 @@ export class Run {
       const pilots = field.cost > 2000 ? Math.min(PILOTS, this.n) : this.n;
       const options = { rtol: choice.tolerance, atol: choice.tolerance, maxSteps: MOST_STEPS };
       const [x, y] = [start.x.slice(0, pilots), start.y.slice(0, pilots)];
-      const found = adapt(field, tableau, x, y, t0, t1, options);
-      this.grid = found.grid;
-      this.nfe = found.nfe;
+      ({ grid: this.grid, nfe: this.nfe } = adapt(field, tableau, x, y, t0, t1, options));
     } else {
-      this.grid = evenGrid(t0, t1, choice.steps);
-      this.nfe = null; // counted by the first portion
+      this.grid = evenGrid(t0, t1, choice.steps); // nfe is counted by the first portion
     }
     this.steps = this.grid.length - 1;
     this.parts = Math.max(1, Math.ceil(SMOOTH / this.steps));
