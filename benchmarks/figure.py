@@ -158,7 +158,8 @@ def weights(browser) -> dict[str, dict[str, int]]:
             page.on("response", lambda r, to=bodies: to.update({r.url: r}))
             address = f"http://127.0.0.1:{server.server_address[1]}/book/{file.name}"
             page.goto(address, wait_until="networkidle")
-            content = {url: r.body() for url, r in bodies.items() if r.ok}
+            page.wait_for_timeout(500)  # what a script asked for last
+            content = {url: r.body() for url, r in list(bodies.items()) if r.ok}
             html = next(body for url, body in content.items() if url == address)
             packed = sum(len(gzip.compress(body)) for body in content.values())
             result[file.stem] = {
@@ -200,7 +201,7 @@ def main() -> None:
             page = browser.new_page(viewport={"width": 752, "height": 800})
             page.set_default_timeout(120_000)
             page.goto(file.as_uri(), wait_until="commit")
-            page.wait_for_function("window.fmFigure?.state().mean")
+            page.wait_for_function("() => window.fmFigure?.state().mean")
             session = page.context.new_cdp_session(page)
             session.send("Performance.enable", {"timeDomain": "threadTicks"})
             return page, session, file.stat().st_size
