@@ -209,6 +209,32 @@ def test_frames_follow_the_page_and_rest_out_of_sight(browser, tmp_path):
     page.close()
 
 
+@pytest.mark.parametrize(
+    ("page_html", "theme"),
+    [
+        ("<html data-theme=dark><body style='background:#fff'>", "dark"),  # this book
+        ("<html theme=dark><body style='background:#fff'>", "dark"),  # Colab
+        ("<html theme=light><body style='background:#000'>", "light"),
+        ("<html><body data-jp-theme-light=false>", "dark"),  # JupyterLab
+        ("<html><body data-jp-theme-light=true style='background:#000'>", "light"),
+        ("<html><body data-vscode-theme-kind=vscode-dark>", "dark"),
+        ("<html><body data-vscode-theme-kind=vscode-high-contrast>", "dark"),
+        ("<html><body data-vscode-theme-kind=vscode-high-contrast-light>", "light"),
+        ("<html><body data-vscode-theme-kind=vscode-light style='background:#000'>", "light"),
+        ("<html><body style='background:#102030'>", "dark"),  # any other page
+        ("<html style='background:#fed'><body style='background:rgba(0,0,0,0)'>", "light"),
+        ("<html style='color-scheme: light dark'><body>", None),
+    ],
+)
+def test_the_theme_is_read_off_the_page(browser, page_html, theme):
+    page = browser.new_page()
+    page.set_content(f"<!doctype html>{page_html}<p>text")
+    script = (FOLDER / "page_theme.js").read_text("utf-8").replace("export function", "function")
+    page.add_script_tag(content=script)
+    assert page.evaluate("pageTheme()") == theme
+    page.close()
+
+
 @pytest.mark.parametrize("broken", [{}, {"field": {"kind": "storm"}}, None])
 def test_broken_data_leave_a_message_and_no_blank(browser, tmp_path, broken):
     page = Opened(browser, tmp_path, document("index.js", broken, "a figure", ""))
