@@ -9,6 +9,7 @@ torch.Size([4, 1, 28, 28])
 """
 
 from fmcore.data import DataUnavailable, load_images, toy
+from fmcore.density import continuity_residual, divergence, log_det, log_likelihood
 from fmcore.fields import Empirical, GaussianMixture, MarginalField
 from fmcore.losses import cfm_loss, reference_loss
 from fmcore.networks import MLP, UNet
@@ -36,11 +37,15 @@ __all__ = [
     "UNet",
     "VPPath",
     "cfm_loss",
+    "continuity_residual",
+    "divergence",
     "fit",
     "generate",
     "load_images",
     "load_pretrained",
     "load_weights",
+    "log_det",
+    "log_likelihood",
     "odeint",
     "reference_loss",
     "save_weights",

@@ -64,14 +64,16 @@ class Field:
         return ValueError(f"{call} {shape}, got {tuple(k.shape)}")
 
 
-def state(x0: Tensor) -> None:
-    """TypeError unless x0 is a real floating-point tensor, ValueError unless it is finite."""
-    if not isinstance(x0, Tensor):
-        raise TypeError(f"x0 must be a torch.Tensor, got {type(x0).__name__}")
-    if not x0.is_floating_point():
-        raise TypeError(f"x0 must have a floating-point dtype, got {x0.dtype}: use x0.float()")
-    if not is_finite(x0):
-        raise ValueError("x0 must be finite, got NaN or infinity in it")
+def state(x: Tensor, name: str = "x0") -> None:
+    """TypeError unless x is a real floating-point tensor, ValueError unless it is finite."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name} must be a torch.Tensor, got {type(x).__name__}")
+    if not x.is_floating_point():
+        raise TypeError(
+            f"{name} must have a floating-point dtype, got {x.dtype}: use {name}.float()"
+        )
+    if not is_finite(x):
+        raise ValueError(f"{name} must be finite, got NaN or infinity in it")
 
 
 def is_finite(x: Tensor) -> bool:

@@ -14,12 +14,18 @@ and the marginal velocity is the posterior mean of the conditional one (Lipman e
 
     u_t(x) = a'(t) E[x1 | x_t = x] + b'(t) E[x0 | x_t = x].
 
+What is left to chance once x_t is known is the variance of the conditional velocity: the spread
+within each component and the spread of their means u_k, number by number,
+
+    Var(u_t | x)  =  sum_k p(k | x) [ (a' b - a b')² s_k² / v_k + (u_k - u_t(x))² ].
+
 A finite data set is the case s_k = 0, w_k = 1 / N.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import torch
@@ -75,10 +81,12 @@ class MarginalField:
     def __init__(self, target: GaussianMixture | Empirical, path: Schedule) -> None:
         if isinstance(target, GaussianMixture):
             parameters = target.means, target.stds, target.weights
-            self._given, self._cost = _given_components, target.means.numel()
+            self._given, self._variance = _given_components, _variance_components
+            self._cost = target.means.numel()
         elif isinstance(target, Empirical):
             parameters = (target.points.flatten(start_dim=1),)
-            self._given, self._cost = _given_points, len(target.points)
+            self._given, self._variance = _given_points, _variance_points
+            self._cost = len(target.points)
         else:
             raise TypeError(
                 f"target must be a GaussianMixture or an Empirical, got {type(target).__name__}"
@@ -101,6 +109,14 @@ class MarginalField:
         """The score grad log p_t(x) = -sum_k p(k | x) (x - a m_k) / v_k, shaped like `x`."""
         return self._condition(x, t)[1].score.to(x.dtype).reshape(x.shape)
 
+    def variance(self, x: Tensor, t: float | Tensor) -> Tensor:
+        """Var(u_t | x_t = x) of the conditional velocity, number by number, shaped like `x`.
+
+        No regression can explain it: its mean over x_t is the floor of `cfm_loss` at time t.
+        """
+        _, parts = self._by_rows(self._variance, x, t)
+        return torch.cat(parts).to(x.dtype).reshape(x.shape)
+
     def posterior(self, x: Tensor, t: float | Tensor) -> Tensor:
         """p(k | x_t = x), how likely each component or data point is the destination, `(B, K)`."""
         return self._condition(x, t)[1].log_joint.softmax(dim=1).to(x.dtype)
@@ -113,15 +129,19 @@ class MarginalField:
         return f"MarginalField({self.target}, {self.path})"
 
     def _condition(self, x: Tensor, t: float | Tensor) -> tuple[Tensor, _Given]:
-        """`t` as `(B, 1)`, and what is known given x_t = x, worked out a few rows at a time."""
+        """`t` as `(B, 1)`, and what is known given x_t = x."""
+        t, parts = self._by_rows(self._given, x, t)
+        return t, _Given(*(torch.cat(part) for part in zip(*parts, strict=True)))
+
+    def _by_rows(self, function: Callable, x: Tensor, t: float | Tensor) -> tuple[Tensor, list]:
+        """`t` as `(B, 1)`, and a function of x, t, path and target, a few rows at a time."""
         check_points(x, self.target.shape)
         x = x.flatten(start_dim=1).to(_wide(x.device))
         t = expand_time(t, x)
         parameters = [p.to(x) for p in self._parameters]
         rows = max(1, _CHUNK // self._cost)  # _cost numbers a row
         chunks = zip(x.split(rows), t.split(rows), strict=True)
-        given = [self._given(x, t, self.path, *parameters) for x, t in chunks]
-        return t, _Given(*(torch.cat(parts) for parts in zip(*given, strict=True)))
+        return t, [function(x, t, self.path, *parameters) for x, t in chunks]
 
 
 class _Given(NamedTuple):
@@ -157,6 +177,30 @@ def _given_points(x: Tensor, t: Tensor, path: Schedule, points: Tensor) -> _Give
     log_joint = log_norm - 0.5 * _squared_distances(x, a, points) / var
     data = log_joint.softmax(dim=1) @ points
     return _Given(log_joint, data, (a * data - x) / var)
+
+
+def _variance_components(
+    x: Tensor, t: Tensor, path: Schedule, means: Tensor, stds: Tensor, weights: Tensor
+) -> Tensor:
+    """The last equation at the head of this file; u_k needs no division by b."""
+    a, b, da, db = (f(t)[..., None] for f in (path.a, path.b, path.da, path.db))  # (B, 1, 1)
+    posterior = _given_components(x, t, path, means, stds, weights).log_joint.softmax(dim=1)
+    posterior, x = posterior[..., None], x[:, None]  # (B, K, 1), (B, 1, D)
+    var = a**2 * stds**2 + b**2  # (B, K, D)
+    data, noise = (b**2 * means + a * stds**2 * x) / var, b * (x - a * means) / var
+    each = da * data + db * noise
+    mean = (posterior * each).sum(dim=1, keepdim=True)
+    within = (da * b - a * db).square() * stds**2 / var
+    return (posterior * (within + (each - mean).square())).sum(dim=1)
+
+
+def _variance_points(x: Tensor, t: Tensor, path: Schedule, points: Tensor) -> Tensor:
+    """The same for points: u_k = ((a' b - a b') m_k + b' x) / b."""
+    given = _given_points(x, t, path, points)
+    square = given.log_joint.softmax(dim=1) @ points.square()
+    spread = (square - given.data.square()).clamp_min(0)  # rounding may turn 0 negative
+    b = path.b(t)
+    return ((path.da(t) * b - path.a(t) * path.db(t)) / b).square() * spread
 
 
 def _squared_distances(x: Tensor, a: Tensor, points: Tensor) -> Tensor:

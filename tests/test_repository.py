@@ -137,7 +137,7 @@ FLOORS = [
     ["_solver_checks", "distributions", "networks", "winds"],
     ["_runge_kutta", "fields"],
     ["solvers", "paths"],
-    ["losses", "data", "weights"],
+    ["density", "losses", "data", "weights"],
     ["training", "sampling"],
     ["viz", "cli"],
     ["__init__", "__main__"],
