@@ -15,7 +15,6 @@ Hence, with psi the flow from t0 to t1 and x_t the trajectory that starts at x,
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import torch
