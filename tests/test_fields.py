@@ -143,11 +143,56 @@ def test_velocity_is_the_posterior_mean_of_the_conditional_one(path, t):
     for x in a * torch.tensor([[-1.0, 0.4], [0.5, 0.0], [1.0, 1.2]], dtype=F64):
         x0 = (x - a * x1) / b
         weight = torch.distributions.Normal(0.0, 1.0).log_prob(x0).sum(dim=1).softmax(dim=0)
-        for sample, exact in ((da * x1 + db * x0, u(x[None], t)), (x1, u.data(x[None], t))):
+        velocity = da * x1 + db * x0
+        spread = (velocity - u(x[None], t)).square()
+        for sample, exact in (
+            (velocity, u(x[None], t)),
+            (x1, u.data(x[None], t)),
+            (spread, u.variance(x[None], t)),
+        ):
             mean = weight @ sample
             error = (weight**2 @ (sample - mean) ** 2).sqrt()
             assert (error < 0.05 * (1 + mean.abs())).all()
             assert ((exact[0] - mean).abs() < 4 * error).all()
+
+
+@each_target
+@each_path
+def test_variance_is_the_spread_between_the_conditional_velocities(target, path):
+    """Each draw of the data is a point of its own: Var of (D m_k + b' x) / b over the posterior."""
+    t = torch.tensor(0.6, dtype=F64)
+    points = target.points.flatten(1) if isinstance(target, Empirical) else normal(7, 2, seed=1)
+    shape = target.shape if isinstance(target, Empirical) else (2,)
+    u, x = MarginalField(Empirical(points.reshape(-1, *shape)), path), normal(5, *shape)
+    a, b, da, db = (f(t) for f in (path.a, path.b, path.da, path.db))
+    each = da * points + db * (x.flatten(1)[:, None] - a * points) / b  # (B, K, D)
+    weight = u.posterior(x, t)[..., None]
+    mean = (weight * each).sum(1, keepdim=True)
+    variance = (weight * (each - mean).square()).sum(1).reshape(x.shape)
+    torch.testing.assert_close(u.variance(x, t), variance)
+
+
+@each_path
+@pytest.mark.parametrize("t", [0.0, 0.3, 0.9, 1.0])
+def test_variance_of_one_gaussian_is_that_of_a_regression(path, t):
+    """(x_t, u_t) is Gaussian: Var(u | x) = Var(u) - Cov(u, x)^2 / Var(x), the same everywhere."""
+    if isinstance(path, VPPath) and t == 1.0:
+        with pytest.raises(ValueError, match="velocity is infinite"):
+            MarginalField(MIX, path).variance(normal(4, 2), t)
+        return
+    s, x = STDS[0], normal(4, 2)
+    a, b, da, db = (f(torch.tensor(t, dtype=F64)) for f in (path.a, path.b, path.da, path.db))
+    rest = da**2 * s**2 + db**2 - (a * da * s**2 + b * db) ** 2 / (a**2 * s**2 + b**2)
+    u = MarginalField(GaussianMixture(MEANS[:1], s[None]), path)
+    torch.testing.assert_close(u.variance(x, t), rest.expand(4, 2), rtol=1e-9, atol=1e-9)
+
+
+def test_floor_from_the_normal_to_the_normal_is_half_of_pi():
+    """The integral of 1 / ((1 - t)^2 + t^2) over [0, 1]."""
+    u = MarginalField(GaussianMixture([[0.0]], 1.0), OTPath())
+    t = torch.linspace(0, 1, 10_001, dtype=F64)
+    floor = torch.trapezoid(u.variance(normal(10_001, 1), t)[:, 0], t)
+    assert abs(floor - math.pi / 2) < 1e-7
 
 
 @each_target
@@ -235,7 +280,7 @@ def test_single_precision_is_exact_close_to_the_data(target, distance):
         points = torch.cat([target.points, target.points + distance / 2])
         target, x = Empirical(points), points.float()
     u = MarginalField(target, OTPath())
-    for method in (u, u.data, u.score, u.log_prob, u.posterior):
+    for method in (u, u.data, u.score, u.log_prob, u.posterior, u.variance):
         single, double = method(x, t), method(x.double(), t)
         assert single.dtype == torch.float32
         torch.testing.assert_close(single, double.float(), rtol=1e-5, atol=1e-6)
@@ -263,7 +308,7 @@ def test_points_are_the_limit_of_narrow_gaussians(dim):
     exact = MarginalField(Empirical(points), OTPath())
     limit = MarginalField(GaussianMixture(points, 1e-7), OTPath())
     for t in (0.0, 0.5, 0.9, 0.99):
-        for method in ("__call__", "data", "score", "log_prob", "posterior"):
+        for method in ("__call__", "data", "score", "log_prob", "posterior", "variance"):
             one, other = (getattr(u, method)(x, t) for u in (exact, limit))
             torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-9)
 
@@ -273,7 +318,7 @@ def test_images_keep_their_shape_and_every_one_its_own_time():
     u, x = MarginalField(TARGETS["images"], OTPath()), normal(5, 1, 5, 5)
     t = torch.linspace(0, 0.9, 5, dtype=F64)
     flat = MarginalField(Empirical(TARGETS["images"].points.flatten(1)), OTPath())
-    for method in ("__call__", "data", "score"):
+    for method in ("__call__", "data", "score", "variance"):
         whole = getattr(u, method)(x, t)
         rows = torch.cat([getattr(u, method)(x[i : i + 1], t[i]) for i in range(5)])
         torch.testing.assert_close(whole, rows)
@@ -294,7 +339,7 @@ def test_rows_are_worked_out_a_few_at_a_time(target, chunk, monkeypatch):
 
     u, x = MarginalField(target, Watched()), normal(6, *target.shape)
     t = torch.linspace(0, 0.9, 6, dtype=F64)
-    methods = (u, u.data, u.score, u.log_prob, u.posterior)
+    methods = (u, u.data, u.score, u.log_prob, u.posterior, u.variance)
     at_once = [method(x, t) for method in methods]
     sizes.clear()
     monkeypatch.setattr(fields, "_CHUNK", chunk)
@@ -325,7 +370,9 @@ def test_single_precision_target_is_taken_at_its_word():
 # What is refused
 
 
-@pytest.mark.parametrize("method", ["__call__", "data", "score", "posterior", "log_prob"])
+@pytest.mark.parametrize(
+    "method", ["__call__", "data", "score", "posterior", "log_prob", "variance"]
+)
 def test_points_that_have_arrived(method):
     for target in POINTS.values():
         call, x = getattr(MarginalField(target, OTPath()), method), normal(3, *target.shape)
@@ -362,7 +409,7 @@ def test_a_spread_too_small_for_float64_counts_as_none():
 )
 def test_bad_input_is_refused(x, t, error, message):
     u = MarginalField(MIX, OTPath())
-    for method in (u, u.data, u.score, u.posterior, u.log_prob):
+    for method in (u, u.data, u.score, u.posterior, u.log_prob, u.variance):
         with pytest.raises(error, match=message):
             method(x, t)
 
