@@ -172,6 +172,14 @@ def test_variance_is_the_spread_between_the_conditional_velocities(target, path)
     torch.testing.assert_close(u.variance(x, t), variance)
 
 
+def test_variance_is_never_negative():
+    """Where a point stands seven times, weights that sum to 1 but for rounding leave no variance."""
+    points = 3 + normal(50, 3, seed=1)
+    u = MarginalField(Empirical(points.repeat(7, 1)), OTPath())
+    variance = u.variance(0.999 * points, 0.999)
+    assert (variance >= 0).all() and variance.max() < 1e-6
+
+
 @each_path
 @pytest.mark.parametrize("t", [0.0, 0.3, 0.9, 1.0])
 def test_variance_of_one_gaussian_is_that_of_a_regression(path, t):
