@@ -136,7 +136,6 @@ def race(
     solvers: dict[str, Callable], v: nn.Module, x: Tensor, rounds: int, patience: float
 ) -> list[dict]:
     """One row a contender, after `rounds` rounds, or fewer when `patience` seconds have passed."""
-    exact = fmcore(copy.deepcopy(v).double(), x.double(), method="dopri5", rtol=1e-12, atol=1e-12)
     times: dict[str, list[float]] = {name: [] for name in solvers}
     start = time.perf_counter()
     for i in range(rounds + 1):
@@ -158,7 +157,6 @@ def race(
             "ratio": ratios[name],
             "rival": rival,
             "nfe": evaluations(solve, v, x),
-            "error": rms(solve(v, x) - exact),
             "rounds": len(times[name]),
         }
         for name, solve in solvers.items()
@@ -226,7 +224,12 @@ def main() -> None:
     for (name, field, batch, steps), method in itertools.product(arenas, methods):
         v = field().to(args.device)
         x = torch.randn(batch, 2, generator=torch.Generator().manual_seed(1)).to(args.device)
-        for row in race(contenders(method, steps), v, x, rounds, patience):
+        exact = fmcore(
+            copy.deepcopy(v).double(), x.double(), method="dopri5", rtol=1e-12, atol=1e-12
+        )
+        solvers = contenders(method, steps)
+        for row in race(solvers, v, x, rounds, patience):
+            row["error"] = rms(solvers[row["solver"]](v, x) - exact)
             races.append({"field": name, "batch": batch, "method": method, **row})
             print(
                 f"{name:7}{batch:6} {method:7}{row['solver']:12}{row['milliseconds']:9.2f} ms"
