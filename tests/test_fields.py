@@ -173,7 +173,7 @@ def test_variance_is_the_spread_between_the_conditional_velocities(target, path)
 
 
 def test_variance_is_never_negative():
-    """Where a point stands seven times, weights that sum to 1 but for rounding leave no variance."""
+    """Where a point stands seven times, nothing is left to chance, but for rounding."""
     points = 3 + normal(50, 3, seed=1)
     u = MarginalField(Empirical(points.repeat(7, 1)), OTPath())
     variance = u.variance(0.999 * points, 0.999)

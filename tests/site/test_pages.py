@@ -22,6 +22,9 @@ FIGURES = {
     "book/index": 1,
     "book/01_wind": 3,
     "book/02_following_the_wind": 2,
+    "book/03_conservation": 1,
+    "book/04_paths": 3,
+    "book/05_conditional_flow_matching": 1,
     "book/09_training_on_mnist": 1,
 }
 LABS = ["book/01_wind", "book/02_following_the_wind", "book/09_training_on_mnist"]

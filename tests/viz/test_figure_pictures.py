@@ -2,6 +2,7 @@
 
 import base64
 import io
+import math
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from PIL import Image
 from scipy import ndimage
 
-from fmcore.fields import GaussianMixture, MarginalField, Rotation, Uniform
+from fmcore.fields import Empirical, GaussianMixture, MarginalField, Rotation, Uniform
 from fmcore.paths import OTPath
 from fmcore.solvers import odeint
 from fmcore.viz import COLORS, FlowFigure
@@ -217,6 +218,20 @@ def test_the_pointer_shows_the_vector_and_the_conditional_paths(picture):
     near = y[(np.abs(x - 1.0) < 0.03) & (y > 0)]
     assert np.minimum(np.abs(near - 0.3), np.abs(near - 0.9)).max() < 0.08
     assert near.min() < 0.4 and near.max() > 0.8
+
+
+def test_the_pointer_shows_the_likeliest_of_many_conditional_paths(picture):
+    """Of a thousand destinations none is likely by itself; the likeliest ones are shown anyhow."""
+    angle = torch.linspace(0, 2 * math.pi, 1001)[:-1]
+    ring = 2 * torch.stack([angle.cos(), angle.sin()], dim=1)
+    shown = picture(MarginalField(Empirical(ring), OTPath(0.1)), t=0.4, start=(2.9, -2.9))
+    empty = shown.layer(FRONT)
+    found = shown.set(hover=[1.2, 0.0])["hover"]
+    assert len(found["paths"]) == 60 and found["paths"][0]["weight"] < 0.004
+    changed = np.abs(shown.layer(FRONT) - empty).max(-1) > 60
+    points = shown.points(changed)
+    ends = points[np.hypot(*points.T) > 1.8]
+    assert len(ends) > 60 and ends[:, 0].min() > 1.5  # the sixty nearest to (2, 0)
 
 
 def test_the_vector_at_the_pointer_points_along_the_wind(picture):

@@ -43,7 +43,7 @@ export function drawHover(ctx, camera, field, found, unit, span, look) {
   const { at: [x, y], v, paths } = found;
   const [px, py] = [camera.x(x), camera.y(y)];
   const reach = 100 / unit; // pixels an arrow is long, for a speed of one
-  const likely = [...paths].reverse().filter(({ weight }) => weight >= 0.004);
+  const likely = [...paths].reverse().filter(({ weight }) => weight >= paths[0].weight / 50);
   for (const { from, to, weight } of likely) {
     const along = Array.from({ length: 25 }, (_, i) => {
       const t = span[0] + (i / 24) * (span[1] - span[0]);

@@ -46,7 +46,7 @@ export function draw(source, n, seed) {
       x[i] = means[2 * k] + stds[2 * k] * gauss();
       y[i] = means[2 * k + 1] + stds[2 * k + 1] * gauss();
     } else {
-      throw new Error(`this figure knows no source of the kind "${source.kind}"`);
+      throw new Error(`no source of the kind "${source.kind}"`);
     }
   }
   return { x, y };
