@@ -4,7 +4,6 @@ import base64
 import functools
 import http.server
 import io
-import os
 import subprocess
 import sys
 import threading
@@ -28,11 +27,9 @@ def site(browser):
     """The address of the book, brought up to date first: by one worker, while the others wait."""
     build = ROOT / "_build"
     build.mkdir(exist_ok=True)
-    environment = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
     with FileLock(build / ".test-lock", timeout=1800):
         done = subprocess.run(
             [sys.executable, ROOT / "tools" / "book.py", "build"],
-            env=environment,
             capture_output=True,
             text=True,
             timeout=1800,
