@@ -27,7 +27,12 @@ FIGURES = {
     "book/05_conditional_flow_matching": 1,
     "book/09_training_on_mnist": 1,
 }
-LABS = ["book/01_wind", "book/02_following_the_wind", "book/09_training_on_mnist"]
+LABS = [
+    "book/01_wind",
+    "book/02_following_the_wind",
+    "book/05_conditional_flow_matching",
+    "book/09_training_on_mnist",
+]
 # What belongs to the theme and to its bibliography: the rule, and part of the element it finds.
 THEIRS = {
     "region": "logo",
