@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from fmcore import load_pretrained
-from fmcore.fields import Storm
+from fmcore.data import toy
+from fmcore.fields import Empirical, MarginalField, Storm
+from fmcore.paths import OTPath
 from fmcore.solvers import odeint
 from fmcore.viz import DigitFigure
 
@@ -320,3 +322,43 @@ def darkness(picture, sprite):
         grey = picture[y.astype(int)][:, x.astype(int), 0].astype(float)
         found.append(float(((0xF6 - grey) / (0xF6 - 0x17)).mean()))
     return found
+
+
+# ---- the figures of single chapters
+
+
+def test_a_wind_of_one_line_drives_the_cloud_into_corners(visit):
+    """The flow of x' = x - x³/4 is known; it travels as a lattice."""
+    figure = visit("book/03_conservation").figure(0)
+    state = figure.state("!s.stale")
+    end = [math.e * x / math.sqrt(1 + x**2 * (math.e**2 - 1) / 4) for x in state["start"]]
+    assert state["end"] == pytest.approx(end, abs=0.002)
+
+
+def test_pointing_at_a_data_set_tells_who_is_averaged(visit):
+    """A thousand data points; the weights are their posterior, the likeliest first."""
+    figure = visit("book/04_paths").figure(1)
+    box = figure.frame.locator(".fm-stage").bounding_box()
+    figure.page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.4 * box["height"])
+    hover = figure.state("s.hover")["hover"]
+    moons = toy("two_moons", 1000, generator=torch.Generator().manual_seed(4))
+    exact = MarginalField(Empirical(moons), OTPath())
+    at, t = torch.tensor([hover["at"]], dtype=torch.float64), hover["t"]
+    assert hover["v"] == pytest.approx(exact(at, t)[0].tolist(), abs=1e-4)
+    likeliest = exact.posterior(at, t)[0].sort(descending=True).values[:60]
+    weights = [one["weight"] for one in hover["paths"]]
+    assert weights == pytest.approx(likeliest.tolist(), abs=1e-6)
+    note = figure.frame.locator(".fm-note").inner_text()
+    assert "mean over 1000 conditional paths" in note
+
+
+def test_the_network_that_the_chapter_trained_answers_the_hand(visit):
+    """Twice as many Euler steps, half the error; two steps of Heun cost what four of Euler do."""
+    figure = visit("book/05_conditional_flow_matching").figure(0)
+    four = figure.state("s.steps === 4 && s.solver === 'euler' && !s.stale")
+    press(figure, "Steps", *["ArrowRight"] * 4)
+    eight = figure.state("s.steps === 8")
+    assert (four["nfe"], eight["nfe"]) == (4, 8) and eight["off"] < 0.75 * four["off"]
+    figure.get("Solver").select_option("heun")
+    press(figure, "Steps", *["ArrowLeft"] * 6)
+    assert figure.state("s.solver === 'heun' && s.steps === 2")["nfe"] == 4
