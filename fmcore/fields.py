@@ -152,19 +152,33 @@ class _Given(NamedTuple):
     score: Tensor  # grad log p(x), (B, D)
 
 
-def _given_components(
+class _Each(NamedTuple):
+    """The same for every component k by itself, and the variance v_k of x_t."""
+
+    log_joint: Tensor  # log p(x, k), (B, K)
+    data: Tensor  # E[x1 | x, k], (B, K, D)
+    score: Tensor  # grad log p(x | k), (B, K, D)
+    var: Tensor  # (B, K, D)
+
+
+def _each_component(
     x: Tensor, t: Tensor, path: Schedule, means: Tensor, stds: Tensor, weights: Tensor
-) -> _Given:
+) -> _Each:
     """The equations at the head of this file for Gaussian components: `means`, `stds` `(K, D)`."""
     a, b = path.a(t)[..., None], path.b(t)[..., None]  # (B, 1, 1)
-    var = a**2 * stds**2 + b**2  # (B, K, D)
+    var = a**2 * stds**2 + b**2
     _require_spread(var, t)
     log_joint = weights.log() + log_normal(x, a * means, var)
-    posterior = log_joint.softmax(dim=1)[..., None]  # (B, K, 1)
     x = x[:, None]
-    data = (posterior * (b**2 * means + a * stds**2 * x) / var).sum(dim=1)
-    score = (posterior * (a * means - x) / var).sum(dim=1)
-    return _Given(log_joint, data, score)
+    return _Each(log_joint, (b**2 * means + a * stds**2 * x) / var, (a * means - x) / var, var)
+
+
+def _given_components(x: Tensor, t: Tensor, path: Schedule, *parameters: Tensor) -> _Given:
+    """The means over the components, weighted by the posterior."""
+    each = _each_component(x, t, path, *parameters)
+    posterior = each.log_joint.softmax(dim=1)[..., None]  # (B, K, 1)
+    data, score = ((posterior * given).sum(dim=1) for given in (each.data, each.score))
+    return _Given(each.log_joint, data, score)
 
 
 def _given_points(x: Tensor, t: Tensor, path: Schedule, points: Tensor) -> _Given:
@@ -184,14 +198,12 @@ def _variance_components(
 ) -> Tensor:
     """The last equation at the head of this file; u_k needs no division by b."""
     a, b, da, db = (f(t)[..., None] for f in (path.a, path.b, path.da, path.db))  # (B, 1, 1)
-    posterior = _given_components(x, t, path, means, stds, weights).log_joint.softmax(dim=1)
-    posterior, x = posterior[..., None], x[:, None]  # (B, K, 1), (B, 1, D)
-    var = a**2 * stds**2 + b**2  # (B, K, D)
-    data, noise = (b**2 * means + a * stds**2 * x) / var, b * (x - a * means) / var
-    each = da * data + db * noise
-    mean = (posterior * each).sum(dim=1, keepdim=True)
-    within = (da * b - a * db).square() * stds**2 / var
-    return (posterior * (within + (each - mean).square())).sum(dim=1)
+    each = _each_component(x, t, path, means, stds, weights)
+    posterior = each.log_joint.softmax(dim=1)[..., None]  # (B, K, 1)
+    u = da * each.data - db * b * each.score
+    mean = (posterior * u).sum(dim=1, keepdim=True)
+    within = (da * b - a * db).square() * stds**2 / each.var
+    return (posterior * (within + (u - mean).square())).sum(dim=1)
 
 
 def _variance_points(x: Tensor, t: Tensor, path: Schedule, points: Tensor) -> Tensor:
