@@ -10,7 +10,7 @@ const FORMS = { winds, mixture, mlp, lattice };
 const TYPES = { f8: Float64Array, f4: Float32Array, i2: Int16Array };
 
 export function makeField(data) {
-  if (!FORMS[data?.kind]) throw new Error(`this figure knows no field of the kind "${data?.kind}"`);
+  if (!FORMS[data?.kind]) throw new Error(`no field of the kind "${data?.kind}"`);
   return FORMS[data.kind](data);
 }
 

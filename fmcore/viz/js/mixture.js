@@ -63,7 +63,7 @@ function kernel(count) {
 }
 
 export function mixture({ means, stds, weights, path }) {
-  if (!PATHS[path.kind]) throw new Error(`this figure knows no path of the kind "${path.kind}"`);
+  if (!PATHS[path.kind]) throw new Error(`no path of the kind "${path.kind}"`);
   const schedule = PATHS[path.kind](path);
   const count = weights.length;
   const { run, buffer } = kernel(count);

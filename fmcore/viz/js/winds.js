@@ -43,7 +43,7 @@ function whirl(eyeX, eyeY, strength, core, inflow, x, y, n, u, v) {
 
 export function winds({ wind }) {
   const parts = (wind.kind === "Sum" ? wind.winds : [wind]).map((part) => {
-    if (!KINDS[part.kind]) throw new Error(`this figure knows no wind of the kind "${part.kind}"`);
+    if (!KINDS[part.kind]) throw new Error(`no wind of the kind "${part.kind}"`);
     return KINDS[part.kind](part);
   });
   return {
