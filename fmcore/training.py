@@ -140,7 +140,8 @@ def fit(
     optimizer = torch.optim.AdamW(
         model.parameters(), config.lr, weight_decay=config.weight_decay, fused=True
     )
-    ema = AveragedModel(model)
+    ema = AveragedModel(model).module.requires_grad_(False)
+    weights, averages = list(model.parameters()), list(ema.parameters())
     network = torch.compile(model) if config.compile else model
     loss_function = _LOSSES[config.loss]
     generator = torch.Generator(device).manual_seed(config.seed)
@@ -170,10 +171,10 @@ def fit(
         if config.clip is not None:
             nn.utils.clip_grad_norm_(model.parameters(), config.clip)
         optimizer.step()
-        # A long memory is of no use while there is little to remember: the decay grows into `ema`.
-        decay = min(config.ema, (1 + step) / (10 + step))
-        ema.multi_avg_fn = get_ema_multi_avg_fn(decay)
-        ema.update_parameters(model)
+        # A long memory is of no use while there is little to remember: the decay grows into `ema`,
+        # from 0, which is a copy.
+        decay = min(config.ema, step / (9 + step))
+        get_ema_multi_avg_fn(decay)(averages, weights, step)
 
         total += loss.detach()  # stays on the device; the host waits only when it reports
         done = step + 1
@@ -189,7 +190,7 @@ def fit(
             elapsed = time.perf_counter() - start
             rate = done * config.batch_size / elapsed
             bar.set_postfix_str(f"loss {mean:.4f}, {rate:.0f} images/s")
-            yield Metrics(done, steps, step // batches, mean, lr, rate, elapsed, ema.module)
+            yield Metrics(done, steps, step // batches, mean, lr, rate, elapsed, ema)
 
 
 def _to_device(data, model, config, device) -> tuple[Tensor, Tensor | None]:
