@@ -8,30 +8,37 @@ Time runs from noise at t = 0 to data at t = 1. A velocity field is a callable `
 torch.Size([4, 1, 28, 28])
 """
 
+from fmcore.checkpoints import CheckpointError, Checkpoints
 from fmcore.data import DataUnavailable, load_images, toy
 from fmcore.density import continuity_residual, divergence, log_det, log_likelihood
 from fmcore.fields import Empirical, GaussianMixture, MarginalField
 from fmcore.losses import cfm_loss, reference_loss
 from fmcore.networks import MLP, UNet
 from fmcore.paths import OTPath, Path, VPPath
+from fmcore.recipes import RECIPES, Recipe, TrainConfig
 from fmcore.sampling import generate
 from fmcore.solvers import SOLVERS, ButcherTableau, Solution, odeint, sdeint
-from fmcore.training import TrainConfig, fit
+from fmcore.training import Metrics, fit
 from fmcore.weights import FlowModel, load_pretrained, load_weights, save_weights
 
 __version__ = "0.1.0"
 
 __all__ = [
     "MLP",
+    "RECIPES",
     "SOLVERS",
     "ButcherTableau",
+    "CheckpointError",
+    "Checkpoints",
     "DataUnavailable",
     "Empirical",
     "FlowModel",
     "GaussianMixture",
     "MarginalField",
+    "Metrics",
     "OTPath",
     "Path",
+    "Recipe",
     "Solution",
     "TrainConfig",
     "UNet",

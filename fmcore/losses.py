@@ -27,13 +27,17 @@ def cfm_loss(
     x0: Tensor | None = None,
     t: float | Tensor | None = None,
     label: Tensor | None = None,
+    weight: Tensor | None = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """The conditional flow matching loss: the mean over batch and dimensions of (v(xt, t) - ut)^2.
 
     `x1` is a batch of data `(B, *shape)`. What is not given is drawn with `generator`: `x0` from
     N(0, I), `t` from U[0, 1], one for each row; it may be left out only when both are given. A
-    `label` goes to `net(x, t, label)`. Returns a scalar.
+    `label` goes to `net(x, t, label)`. `weight` `(B,)` multiplies the rows. Returns a scalar.
+
+    `ValueError` for a time outside [0, 1], for shapes that do not fit, and for a network that
+    returns another shape than that of its input.
 
     At rest, the loss is the mean square of the velocity x1 - x0 itself:
 
@@ -43,7 +47,17 @@ def cfm_loss(
     10
     """
     v, ut, _ = _velocities(net, path, x1, x0, t, label, generator)
-    return (v - ut).square().mean()
+    return _mean((v - ut).square(), weight)
+
+
+def reference_weight(t: Tensor) -> Tensor:
+    """The weight of the reference recipe: t (1 - t), divided by its mean over the batch `(B,)`.
+
+    >>> reference_weight(torch.tensor([0.0, 0.5, 0.5]))
+    tensor([0.0000, 1.5000, 1.5000])
+    """
+    weight = t * (1 - t)
+    return weight / weight.mean().clamp_min(torch.finfo(weight.dtype).tiny)
 
 
 def reference_loss(
@@ -54,6 +68,7 @@ def reference_loss(
     x0: Tensor | None = None,
     t: float | Tensor | None = None,
     label: Tensor | None = None,
+    weight: Tensor | None = None,
     generator: torch.Generator | None = None,
     beta: float = 0.1,
     penalty: float = 3e-5,
@@ -65,7 +80,8 @@ def reference_loss(
 
     `smooth_l1` is r^2 / (2 beta) for |r| < beta and |r| - beta / 2 beyond: it grows linearly, so it
     aims at a median rather than at the mean that the theorem asks for. `t` is drawn from
-    U[t_margin, 1 - t_margin]. Arguments and result otherwise as for `cfm_loss`.
+    U[t_margin, 1 - t_margin]. A `weight` that is given takes the place of w. Arguments, result and
+    errors otherwise as for `cfm_loss`.
     """
     if not beta > 0 or not penalty >= 0 or not 0 <= t_margin < 0.5:
         raise ValueError(
@@ -75,10 +91,18 @@ def reference_loss(
     if t is None:
         t = t_margin + (1 - 2 * t_margin) * rand_time(x1, generator)
     v, ut, t = _velocities(net, path, x1, x0, t, label, generator)
-    weight = t * (1 - t)  # (B,)
-    weight = weight / weight.mean().clamp_min(torch.finfo(weight.dtype).tiny)
+    weight = reference_weight(t) if weight is None else weight
     robust = torch.nn.functional.smooth_l1_loss(v, ut, beta=beta, reduction="none")
-    return (weight * robust.flatten(1).mean(1)).mean() + penalty * v.square().mean()
+    return _mean(robust, weight) + penalty * v.square().mean()
+
+
+def _mean(each: Tensor, weight: Tensor | None) -> Tensor:
+    """The mean of `each` `(B, *shape)`, with its rows weighted."""
+    if weight is None:
+        return each.mean()
+    if weight.shape != each.shape[:1]:
+        raise ValueError(f"weight must have shape ({len(each)},), got {tuple(weight.shape)}")
+    return (weight * each.flatten(1).mean(1)).mean()
 
 
 def _velocities(net, path, x1, x0, t, label, generator) -> tuple[Tensor, Tensor, Tensor]:

@@ -2,118 +2,32 @@
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from fmcore import _training_checks as check
+from fmcore._run import Metrics, Run
+from fmcore.checkpoints import Checkpoints, held_interrupt
 from fmcore.data import ImageData, to_unit
-from fmcore.losses import cfm_loss, reference_loss
+from fmcore.losses import cfm_loss, reference_loss, reference_weight
+from fmcore.parallel import team
 from fmcore.paths import Path
+from fmcore.recipes import TrainConfig
 
 _LOSSES = {"cfm": cfm_loss, "reference": reference_loss}
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """How to train. Exactly one of `epochs` and `steps` says for how long.
-
-    Raises `ValueError` for what cannot be.
-
-    >>> TrainConfig(epochs=50, batch_size=256, loss="reference").lr
-    0.0002
-    """
-
-    epochs: int | None = None
-    """Passes over the data; give this or steps."""
-    steps: int | None = None
-    """Optimiser steps; give this or epochs."""
-    batch_size: int = 256
-    """Images in a step."""
-    lr: float = 2e-4
-    """Learning rate of AdamW, at its highest."""
-    weight_decay: float = 0.01
-    """Decoupled weight decay."""
-    schedule: Literal["constant", "cosine"] = "constant"
-    """The learning rate after the warm-up: constant, or a half cosine down to 0."""
-    warmup: int = 0
-    """Steps in which the learning rate rises to lr."""
-    clip: float | None = None
-    """Largest norm of the gradient."""
-    loss: Literal["cfm", "reference"] = "cfm"
-    """Plain conditional flow matching, or the weighted robust loss of the reference recipe."""
-    ema: float = 0.999
-    """Decay of the exponential moving average of the weights."""
-    label_dropout: float = 0.1
-    """How often a network with classes sees an image without its label."""
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """bf16 runs the network under autocast; the weights stay in float32."""
-    compile: bool = False
-    """Compile the network; pays on a GPU, after a minute."""
-    device: str = "cpu"
-    """Where to train."""
-    seed: int = 0
-    """Seed of everything random."""
-    log_every: int = 50
-    """Steps between two reports."""
-    progress: bool = True
-    """Show a progress bar."""
-
-    def __post_init__(self) -> None:
-        if (self.epochs is None) == (self.steps is None):
-            raise ValueError(
-                "give exactly one of epochs and steps, "
-                f"got epochs={self.epochs}, steps={self.steps}"
-            )
-        for name in ("epochs", "steps", "batch_size", "log_every"):
-            value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or value < 1):
-                raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
-        for name, low, high in (
-            ("lr", 0, math.inf),
-            ("weight_decay", 0, math.inf),
-            ("warmup", 0, math.inf),
-            ("ema", 0, 1),
-            ("label_dropout", 0, 1),
-        ):
-            value = getattr(self, name)
-            if not low <= value < high:
-                raise ValueError(f"{name} must lie in [{low}, {high}), got {value!r}")
-        if self.clip is not None and not self.clip > 0:
-            raise ValueError(f"clip must be positive or None, got {self.clip!r}")
-        for name, allowed in (
-            ("schedule", ("constant", "cosine")),
-            ("loss", tuple(_LOSSES)),
-            ("precision", ("fp32", "bf16")),
-        ):
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name} must be one of {allowed}, got {getattr(self, name)!r}")
-
-
-@dataclass(frozen=True)
-class Metrics:
-    """What `fit` yields: the loss is the mean since the last one, `ema` the averaged network.
-
-    `ema` is the network in training, not a copy: sample from it before you ask for more.
-    """
-
-    step: int
-    steps: int
-    epoch: int
-    loss: float
-    lr: float
-    images_per_second: float
-    elapsed: float
-    ema: nn.Module = field(repr=False)
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def fit(
-    model: nn.Module, path: Path, data: ImageData | Tensor, config: TrainConfig
+    model: nn.Module,
+    path: Path,
+    data: ImageData | Tensor,
+    config: TrainConfig,
+    *,
+    checkpoints: Checkpoints | None = None,
 ) -> Iterator[Metrics]:
     """Train `model` in place by conditional flow matching and yield `Metrics` as it goes.
 
@@ -122,8 +36,14 @@ def fit(
     network has classes. An epoch is a new shuffle of the data, without the last incomplete batch.
 
     Everything random comes from `config.seed`: the same seed, data and initial weights on the same
-    CPU give the same weights, bit for bit. `ValueError` for data that cannot be trained on, and
-    `FloatingPointError` as soon as the loss is seen not to be finite.
+    CPU give the same weights, bit for bit. With `checkpoints` this holds for a run that was killed
+    and resumed as well; such a run is also saved when it is interrupted (Ctrl-C) or left early.
+    In processes started by `torchrun` each works on its share of the batch, and the first saves.
+
+    `ValueError` for data that cannot be trained on, for a device or a precision that is not there,
+    and for a checkpoint of another training, with the fields that differ. `CheckpointError` for
+    one that cannot be read or written. `FloatingPointError`, with the step, as soon as a report or
+    a checkpoint finds that the loss is not finite.
 
     >>> from fmcore.networks import MLP
     >>> from fmcore.paths import OTPath
@@ -131,103 +51,98 @@ def fit(
     >>> [m.step for m in fit(MLP(dim=2), OTPath(), torch.zeros(32, 2), config)]
     [2, 4]
     """
-    device = torch.device(config.device)
-    x, labels = _to_device(data, model, config, device)
-    batches = len(x) // config.batch_size
-    steps = config.steps if config.steps is not None else config.epochs * batches
+    us = team()
+    device = check.device(config)
+    x, labels = check.data(data, model, config, us)
+    run = Run(model, path, x, config, device, us, checkpoints)
+    x, labels = x.to(device), None if labels is None else labels.to(device)
+    size, batches, steps = config.batch_size, run.batches, run.steps
 
-    model.to(device).train()
-    optimizer = torch.optim.AdamW(
-        model.parameters(), config.lr, weight_decay=config.weight_decay, fused=True
-    )
-    ema = AveragedModel(model).module.requires_grad_(False)
-    weights, averages = list(model.parameters()), list(ema.parameters())
-    network = torch.compile(model) if config.compile else model
-    loss_function = _LOSSES[config.loss]
-    generator = torch.Generator(device).manual_seed(config.seed)
+    network = us.wrap(model)
+    if config.compile:
+        network = torch.compile(network)
+    loss_function, generator = _LOSSES[config.loss], run.generator
+    parameters, averages = list(model.parameters()), list(run.ema.parameters())
 
-    total, start = torch.zeros((), device=device), time.perf_counter()
-    order = None
-    bar = _progress_bar(steps, config.progress)
-    for step in bar:
-        if step % batches == 0:
-            order = torch.randperm(len(x), generator=generator, device=device)
-        first = step % batches * config.batch_size
-        batch = order[first : first + config.batch_size]
-        x1 = to_unit(x[batch]) if x.dtype == torch.uint8 else x[batch]  # (B, *shape)
-        label = None
-        if labels is not None:
-            shown = torch.rand(len(batch), generator=generator, device=device)
-            none = model.config["num_classes"]
-            label = torch.where(shown < config.label_dropout, none, labels[batch])
+    if run.step == steps:
+        yield run.metrics()
+    bar = _progress_bar(run.step, steps, config.progress and us.rank == 0)
+    try:
+        while run.step < steps:
+            with held_interrupt() as interrupted:  # a step is done or not begun, never half done
+                step = run.step
+                if step % batches == 0:
+                    run.order = torch.randperm(len(x), generator=generator, device=device)
+                rows = run.order[step % batches * size :][:size]
+                label = None
+                if labels is not None:
+                    hidden = torch.rand(size, generator=generator, device=device)
+                    none = model.config["num_classes"]
+                    label = torch.where(hidden < config.label_dropout, none, labels[rows])[us.mine]
+                x0, t, weight = _draw(x, config, generator)
+                x1 = x[rows[us.mine]]
+                x1 = to_unit(x1) if x1.dtype == torch.uint8 else x1  # (B, *shape)
 
-        lr = _learning_rate(config, step, steps)
-        for group in optimizer.param_groups:
-            group["lr"] = lr
-        with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
-            loss = loss_function(network, path, x1, label=label, generator=generator)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        if config.clip is not None:
-            nn.utils.clip_grad_norm_(model.parameters(), config.clip)
-        optimizer.step()
-        # A long memory is of no use while there is little to remember: the decay grows into `ema`,
-        # from 0, which is a copy.
-        decay = min(config.ema, step / (9 + step))
-        get_ema_multi_avg_fn(decay)(averages, weights, step)
+                lr = config.learning_rate(step, steps)
+                for group in run.optimizer.param_groups:
+                    group["lr"] = lr
+                with torch.autocast(device.type, _DTYPES[config.precision], run.autocast):
+                    loss = loss_function(
+                        network, path, x1, x0=x0[us.mine], t=t[us.mine], label=label,
+                        weight=None if weight is None else weight[us.mine],
+                    )  # fmt: skip
+                run.optimizer.zero_grad(set_to_none=True)
+                run.scaler.scale(loss).backward()
+                if config.clip is not None:
+                    run.scaler.unscale_(run.optimizer)
+                    nn.utils.clip_grad_norm_(parameters, config.clip)
+                run.scaler.step(run.optimizer)
+                run.scaler.update()
+                # A long memory is of no use while there is little to remember: the decay grows
+                # into `ema`, from 0, which is a copy.
+                get_ema_multi_avg_fn(min(config.ema, step / (9 + step)))(averages, parameters, step)
 
-        total += loss.detach()  # stays on the device; the host waits only when it reports
-        done = step + 1
-        if done % config.log_every == 0 or done == steps:
-            count = (done - 1) % config.log_every + 1
-            mean = total.item() / count
-            if not math.isfinite(mean):
-                raise FloatingPointError(
-                    f"the loss is {mean} between steps {done - count + 1} and {done} of {steps} "
-                    f"(lr={lr:g}, precision={config.precision}); try a smaller lr, or clip=1.0"
+                run.losses.append(loss.detach())  # on the device; the host waits when it reports
+                run.step = done = step + 1
+            bar.update()
+            if interrupted:
+                raise KeyboardInterrupt
+            reporting = done % config.log_every == 0 or done == steps
+            if reporting:
+                report = run.report()
+                bar.set_postfix_str(
+                    f"loss {report.loss:.4f}, {report.images_per_second:.0f} images/s"
                 )
-            total.zero_()
-            elapsed = time.perf_counter() - start
-            rate = done * config.batch_size / elapsed
-            bar.set_postfix_str(f"loss {mean:.4f}, {rate:.0f} images/s")
-            yield Metrics(done, steps, step // batches, mean, lr, rate, elapsed, ema)
+            if checkpoints and (done % checkpoints.every == 0 or done == steps):
+                run.save()
+            if reporting:
+                yield report
+    except GeneratorExit:  # the caller left the loop
+        run.leave()
+        raise
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(run.farewell()) from None
+    finally:
+        bar.close()
 
 
-def _to_device(data, model, config, device) -> tuple[Tensor, Tensor | None]:
-    x = data.pixels if isinstance(data, ImageData) else data
-    if not isinstance(x, Tensor) or not (x.is_floating_point() or x.dtype == torch.uint8):
-        raise TypeError(
-            "data must be an ImageData or a tensor (N, *shape) of a floating dtype or uint8, got "
-            + (str(x.dtype) if isinstance(x, Tensor) else type(x).__name__)
-        )
-    if x.ndim < 2 or len(x) < config.batch_size:
-        raise ValueError(
-            f"data of shape {tuple(x.shape)} has fewer samples than batch_size={config.batch_size}"
-        )
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device={config.device!r} was asked for, but no GPU is available")
-    classes = getattr(model, "config", {}).get("num_classes")
-    labels = data.labels if isinstance(data, ImageData) and classes else None
-    if classes and labels is None:
-        raise ValueError("a network with classes needs labels: pass an ImageData")
-    if labels is not None and not 0 <= labels.min() <= labels.max() < classes:
-        raise ValueError(
-            f"labels run from {labels.min().item()} to {labels.max().item()}, "
-            f"but the network has {classes} classes"
-        )
-    return x.to(device), None if labels is None else labels.to(device)
+def _draw(x: Tensor, config: TrainConfig, g: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Noise `(B, *shape)`, times `(B,)` and weights `(B,)` or None, for the whole batch."""
+    size, dtype = config.batch_size, x.dtype if x.is_floating_point() else torch.float32
+    x0 = torch.randn(size, *x.shape[1:], generator=g, device=g.device, dtype=dtype)
+    if config.times == "logit_normal":  # Esser et al. 2024, eq. 19, with m = 0 and s = 1
+        t = torch.randn(size, generator=g, device=g.device, dtype=dtype).sigmoid()
+    else:
+        t = torch.rand(size, generator=g, device=g.device, dtype=dtype)
+    if config.times == "stratified":
+        t = (torch.arange(size, device=g.device) + t) / size
+    if config.loss != "reference":
+        return x0, t, None
+    t = 1e-5 + (1 - 2e-5) * t  # as `reference_loss` draws it
+    return x0, t, reference_weight(t)
 
 
-def _learning_rate(config: TrainConfig, step: int, steps: int) -> float:
-    if step < config.warmup:
-        return config.lr * (step + 1) / config.warmup
-    if config.schedule == "constant":
-        return config.lr
-    progress = (step - config.warmup) / max(1, steps - config.warmup)
-    return config.lr * (1 + math.cos(math.pi * progress)) / 2
-
-
-def _progress_bar(steps: int, show: bool):
+def _progress_bar(done: int, steps: int, show: bool):
     from tqdm.auto import tqdm  # drawn by ipywidgets in a notebook, as text in a terminal
 
-    return tqdm(range(steps), unit="step", disable=not show)
+    return tqdm(initial=done, total=steps, unit="step", disable=not show)

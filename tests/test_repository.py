@@ -133,12 +133,13 @@ def test_import_is_light():
 
 # From the ground up. The README's first floor takes four here: its files build on one another.
 FLOORS = [
-    ["_checks", "tableaus"],
+    ["_checks", "tableaus", "parallel"],
     ["_solver_checks", "distributions", "networks", "winds"],
     ["_runge_kutta", "fields"],
     ["solvers", "paths"],
-    ["density", "losses", "data", "weights"],
-    ["training", "sampling"],
+    ["density", "losses", "data", "weights", "recipes", "checkpoints"],
+    ["_training_checks", "_run", "sampling"],
+    ["training"],
     ["viz", "cli"],
     ["__init__", "__main__"],
 ]

@@ -196,7 +196,7 @@ def test_gradient_is_clipped():
 
 
 def test_a_loss_that_is_not_finite_stops_with_the_steps():
-    with pytest.raises(FloatingPointError, match="the loss is nan between steps 1 and 2 of 6.*lr"):
+    with pytest.raises(FloatingPointError, match="the loss is nan in step 1 of 6.*lr"):
         train(MLP(), torch.full((64, 2), float("nan")), config())
 
 
@@ -235,6 +235,7 @@ def test_settings_unless_told_otherwise():
         warmup=0,
         clip=None,
         loss="cfm",
+        times="uniform",
         ema=0.999,
         label_dropout=0.1,
         precision="fp32",
@@ -264,7 +265,7 @@ def test_bad_data():
         message = f"labels run from 0 to 9, but the network has {classes} classes"
         with pytest.raises(ValueError, match=message):
             train(unet(num_classes=classes), pictures(64), config())
-    with pytest.raises(ValueError, match=r"shape \(B, 1, H, W\).*got \(8, 3, 8, 8\)"):
+    with pytest.raises(ValueError, match="has 3 channels, the network 1"):
         train(unet(), torch.zeros(16, 3, 8, 8), config())
 
 

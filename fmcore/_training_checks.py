@@ -1,0 +1,67 @@
+"""What `fit` refuses: devices that are not there and data that cannot be trained on."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from fmcore.data import ImageData
+from fmcore.parallel import Team
+from fmcore.recipes import TrainConfig
+
+
+def device(config: TrainConfig) -> torch.device:
+    """The device that was asked for, if it is there and can compute in that precision."""
+    try:
+        device = torch.device(config.device)
+    except RuntimeError as error:
+        raise ValueError(f"device={config.device!r} is no device: {error}") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device={config.device!r} was asked for, but no GPU is available")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"device={config.device!r} was asked for, but there are {torch.cuda.device_count()}"
+        )
+    if config.precision == "fp16" and device.type == "cpu":
+        raise ValueError("precision='fp16' needs a GPU; on a CPU take 'bf16' or 'fp32'")
+    if config.precision == "bf16" and device.type == "cuda":
+        if not torch.cuda.is_bf16_supported(including_emulation=False):
+            name = torch.cuda.get_device_name(device)
+            raise ValueError(f"precision='bf16' is not supported by {name}; take 'fp16'")
+    return device
+
+
+def data(
+    given: ImageData | Tensor, model: nn.Module, config: TrainConfig, us: Team
+) -> tuple[Tensor, Tensor | None]:
+    """Samples `(N, *shape)` and, for a network with classes, labels `(N,)`."""
+    x = given.pixels if isinstance(given, ImageData) else given
+    if not isinstance(x, Tensor) or not (x.is_floating_point() or x.dtype == torch.uint8):
+        raise TypeError(
+            "data must be an ImageData or a tensor (N, *shape) of a floating dtype or uint8, got "
+            + (str(x.dtype) if isinstance(x, Tensor) else type(x).__name__)
+        )
+    if x.ndim < 2 or len(x) < config.batch_size:
+        raise ValueError(
+            f"data of shape {tuple(x.shape)} has fewer samples than batch_size={config.batch_size}"
+        )
+    if config.batch_size % us.size:
+        raise ValueError(
+            f"batch_size={config.batch_size} cannot be shared evenly by {us.size} processes"
+        )
+    known = getattr(model, "config", {})
+    channels = known.get("in_channels", x.shape[1])
+    if x.shape[1] != channels:
+        raise ValueError(
+            f"data of shape {tuple(x.shape)} has {x.shape[1]} channels, the network {channels}"
+        )
+    classes = known.get("num_classes")
+    labels = given.labels if isinstance(given, ImageData) and classes else None
+    if classes and labels is None:
+        raise ValueError("a network with classes needs labels: pass an ImageData")
+    if labels is not None and not 0 <= labels.min() <= labels.max() < classes:
+        raise ValueError(
+            f"labels run from {labels.min().item()} to {labels.max().item()}, "
+            f"but the network has {classes} classes"
+        )
+    return x, labels

@@ -1,0 +1,180 @@
+"""Checkpoints: a training that was killed goes on as if nothing had happened.
+
+A checkpoint is one file, `step-00001000.pt`, written under another name and then renamed: whatever
+moment the process dies at, every file of that name is whole. It holds tensors and plain values
+only, and is read with `weights_only=True`, so that no file can run code.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint could not be written or read; the message names the file and what is left."""
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """Where and how often a training is saved, and whether it goes on from there.
+
+    `ValueError` for numbers below 1.
+
+    >>> Checkpoints("runs/digits", every=500).latest() is None
+    True
+    """
+
+    folder: str | Path
+    """The folder, made if it is not there."""
+    every: int = 1000
+    """Steps between two checkpoints; the last step is always saved."""
+    keep: int = 3
+    """How many of the latest are kept."""
+    resume: bool = False
+    """Go on from the latest checkpoint; begin at step 0 if there is none."""
+    skip_damaged: bool = False
+    """Go on from an earlier checkpoint if later ones cannot be read."""
+
+    def __post_init__(self) -> None:
+        for name in ("every", "keep"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
+        object.__setattr__(self, "folder", Path(self.folder).expanduser())
+
+    def files(self) -> list[Path]:
+        """All whole checkpoints, from the first to the latest."""
+        return sorted(self.folder.glob("step-*.pt"))
+
+    def latest(self) -> Path | None:
+        """The latest whole checkpoint, if there is one."""
+        return next(reversed(self.files()), None)
+
+    def prepare(self) -> None:
+        """Make the folder and clear away what a killed process left half-written.
+
+        `ValueError` if checkpoints lie there already and nobody asked to go on from them.
+        """
+        if not self.resume and (latest := self.latest()):
+            raise ValueError(
+                f"{self.folder} holds checkpoints of another training, up to {latest.name}: "
+                "pass resume=True to go on from there, or choose another folder"
+            )
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for file in self.folder.glob("step-*.pt.partial"):
+                file.unlink()
+        except OSError as error:
+            raise ValueError(f"cannot use {self.folder} for checkpoints: {error}") from error
+
+    def save(self, state: dict, step: int) -> Path:
+        """Write `state`, whole or not at all, and delete what is older than the last `keep`.
+
+        `CheckpointError` if the disk is full or gone; what was saved before is still there.
+        """
+        file = self.folder / f"step-{step:08d}.pt"
+        partial = file.with_name(file.name + ".partial")
+        try:
+            with open(partial, "wb") as stream:
+                torch.save(state, stream)
+                stream.flush()
+                os.fsync(stream.fileno())  # on the disk before it gets its name
+            os.replace(partial, file)
+        except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
+            partial.unlink(missing_ok=True)
+            raise CheckpointError(
+                f"could not write {file} ({error}); {self._left('the latest whole one is')}"
+            ) from error
+        for old in self.files()[: -self.keep]:
+            old.unlink(missing_ok=True)
+        return file
+
+    def load(self) -> tuple[dict, Path] | None:
+        """The latest state, on the CPU, and its file; None if there is none, or if `resume` is off.
+
+        `CheckpointError` for a damaged file, unless `skip_damaged` allows to go back further.
+        """
+        if not self.resume:
+            return None
+        problem = None
+        for file in reversed(self.files()):
+            try:
+                return _read(file), file
+            except CheckpointError as error:
+                problem = error
+                if not self.skip_damaged:
+                    others = [other.name for other in self.files() if other < file]
+                    raise CheckpointError(
+                        f"{error}; earlier ones: {', '.join(others) or 'none'}; "
+                        "pass skip_damaged=True to go on from the latest that can be read"
+                    ) from error
+        if problem:
+            raise CheckpointError(f"no checkpoint in {self.folder} can be read: {problem}")
+        return None
+
+    def _left(self, words: str) -> str:
+        latest = self.latest()
+        return f"{words} {latest}" if latest else "there is no earlier one"
+
+
+def _read(file: Path) -> dict:
+    try:
+        # torch does not compare the checksums that it wrote; a flipped bit would become a weight.
+        with zipfile.ZipFile(file) as archive:
+            damaged = archive.testzip()
+        if damaged:
+            raise CheckpointError(f"{file} is damaged: the checksum of {damaged} is wrong")
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except CheckpointError:
+        raise
+    except Exception as error:  # zipfile, pickle and torch each have errors of their own
+        raise CheckpointError(f"{file} is damaged or no checkpoint ({error})") from error
+
+
+def fingerprint(x: torch.Tensor) -> str:
+    """What a data set is, in a line: its shape and type, and a checksum of its bytes.
+
+    >>> fingerprint(torch.zeros(10, 2))
+    '10 of (2,), float32, crc32 8e2318e6'
+    """
+    checksum = zlib.crc32(x.cpu().contiguous().numpy().tobytes())
+    dtype = str(x.dtype).removeprefix("torch.")
+    return f"{len(x)} of {tuple(x.shape[1:])}, {dtype}, crc32 {checksum:08x}"
+
+
+@contextmanager
+def held_interrupt() -> Iterator[list[int]]:
+    """Ctrl-C waits until the block is done; the list then says that it came.
+
+    A second one does not wait. Outside the main thread, where there are no signals, nothing is
+    held.
+
+    >>> with held_interrupt() as came:
+    ...     signal.raise_signal(signal.SIGINT)
+    >>> bool(came)
+    True
+    """
+    came: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield came
+        return
+
+    def note(number, frame):
+        came.append(number)
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, note) or signal.default_int_handler
+    try:
+        yield came
+    finally:
+        signal.signal(signal.SIGINT, before)

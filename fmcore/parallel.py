@@ -1,0 +1,82 @@
+"""Several processes: who am I, who else is there, and how to agree.
+
+Every process draws the random numbers of the whole batch and takes every size-th row of it. So the
+state of the generator is the same everywhere, and one process or eight see the same batches.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Team:
+    """This process is number `rank` of `size`; (0, 1) if it is alone."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def mine(self) -> slice:
+        """The rows of a batch that this process works on.
+
+        >>> list(range(8))[Team(1, 4).mine]
+        [1, 5]
+        """
+        return slice(self.rank, None, self.size)
+
+    def wrap(self, model: nn.Module) -> nn.Module:
+        """The model, with gradients that are averaged over all processes."""
+        return model if self.size == 1 else nn.parallel.DistributedDataParallel(model)
+
+    def mean(self, x: Tensor) -> Tensor:
+        """The mean over all processes. Each of them has to ask."""
+        if self.size > 1:
+            x = x.clone()
+            dist.all_reduce(x)
+        return x / self.size
+
+
+def team() -> Team:
+    """The team that this process is in.
+
+    >>> team()
+    Team(rank=0, size=1)
+    """
+    if dist.is_available() and dist.is_initialized():
+        return Team(dist.get_rank(), dist.get_world_size())
+    return Team()
+
+
+@contextmanager
+def joined(device: str) -> Iterator[str]:
+    """Join the processes that `torchrun` started; the device of this one.
+
+    A process that was not started by `torchrun` stays alone, on the device it asked for. With
+    "cuda", process k of a machine takes its GPU k; `ValueError` if there is none.
+    """
+    if not dist.is_available() or not dist.is_torchelastic_launched():
+        yield device
+        return
+    backend = "gloo"
+    if torch.device(device).type == "cuda":
+        local, count = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+        if local >= count:
+            raise ValueError(
+                f"process {local} of this machine wants a GPU of its own, but there are {count}: "
+                f"start torchrun with --nproc-per-node={max(count, 1)}"
+            )
+        backend, device = "nccl", f"cuda:{local}"
+        torch.cuda.set_device(device)
+    dist.init_process_group(backend)
+    try:
+        yield device
+    finally:
+        dist.destroy_process_group()

@@ -1,0 +1,375 @@
+"""Checkpoints: whole or not at all, and a resumed training is the same training."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from fmcore.checkpoints import CheckpointError, Checkpoints, held_interrupt
+from fmcore.data import ImageData
+from fmcore.networks import UNet
+from fmcore.paths import OTPath, VPPath
+from fmcore.training import TrainConfig, fit
+
+STEPS = 20
+
+
+def unet(**kwargs):
+    torch.manual_seed(0)
+    return UNet(**{"base": 8, "time_dim": 16, "groups": 4, **kwargs})
+
+
+def pictures(n=40, seed=5):
+    g = torch.Generator().manual_seed(seed)
+    pixels = torch.randint(0, 256, (n, 1, 8, 8), generator=g, dtype=torch.uint8)
+    return ImageData(pixels, torch.randint(0, 10, (n,), generator=g), "noise", "test")
+
+
+def config(**kwargs):
+    # 5 batches an epoch, 20 steps, reports that do not fall on checkpoints
+    defaults = dict(
+        epochs=4, batch_size=8, log_every=3, progress=False, lr=1e-3, schedule="cosine", clip=1.0
+    )
+    return TrainConfig(**{**defaults, **kwargs})
+
+
+def train(folder=None, stop=None, model=None, path=OTPath(), data=None, cfg=None, **kwargs):  # noqa: B008
+    """Train, leaving the loop at the first report from step `stop` on; all metrics, and the net."""
+    model = model or unet(num_classes=10)
+    saved = Checkpoints(folder, **{"every": 4, **kwargs}) if folder else None
+    metrics = []
+    for m in fit(model, path, data or pictures(), cfg or config(), checkpoints=saved):
+        metrics.append(m)
+        if stop is not None and m.step >= stop:
+            break
+    return metrics, model
+
+
+def weights(model):
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+@pytest.fixture(scope="module")
+def whole():
+    """The run that nobody disturbs."""
+    return train()
+
+
+# ---- the same training
+
+
+@pytest.mark.parametrize("stop", [3, 5, 6, 12, 17])
+def test_left_and_resumed_is_the_same_training(stop, tmp_path, whole):
+    """Weights, averages and every later report are the same to the last bit."""
+    first, _ = train(tmp_path, stop=stop)
+    rest, model = train(tmp_path, resume=True, model=unet(num_classes=10))
+    metrics, undisturbed = whole
+    assert torch.equal(weights(model), weights(undisturbed))
+    assert torch.equal(weights(rest[-1].ema), weights(metrics[-1].ema))
+    assert [(m.step, m.epoch, m.loss, m.lr) for m in first + rest] == [
+        (m.step, m.epoch, m.loss, m.lr) for m in metrics
+    ]
+    assert rest[0].elapsed > first[-1].elapsed
+
+
+def test_weights_of_another_start_are_overwritten(tmp_path, whole):
+    train(tmp_path, stop=9)
+    torch.manual_seed(99)
+    other = UNet(base=8, time_dim=16, groups=4, num_classes=10)
+    train(tmp_path, resume=True, model=other)
+    assert torch.equal(weights(other), weights(whole[1]))
+
+
+def test_saving_does_not_disturb(tmp_path, whole):
+    metrics, model = train(tmp_path, every=1)
+    assert torch.equal(weights(model), weights(whole[1]))
+    assert [m.loss for m in metrics] == [m.loss for m in whole[0]]
+
+
+def test_a_finished_training_resumes_to_its_last_report(tmp_path, whole):
+    metrics, _ = train(tmp_path)
+    again, model = train(tmp_path, resume=True, model=unet(num_classes=10))
+    assert len(again) == 1 and again[0].step == again[0].steps == STEPS
+    assert again[0].loss == metrics[-1].loss and again[0].remaining == 0
+    assert torch.equal(weights(model), weights(whole[1]))
+
+
+def test_resuming_where_nothing_is_begins(tmp_path, whole):
+    _, model = train(tmp_path / "new" / "folder", resume=True)
+    assert torch.equal(weights(model), weights(whole[1]))
+
+
+KILLED = """
+import os, random, signal, sys, time
+sys.path.insert(0, {tests!r})
+from test_checkpoints import *
+
+folder, cfg = {folder!r}, config(epochs=20, log_every=1)
+
+def run():
+    saved = Checkpoints(folder, every=1, resume=True)
+    for m in fit(unet(num_classes=10), OTPath(), pictures(), cfg, checkpoints=saved):
+        pass
+    torch.save(weights(m.ema), {out!r})
+
+torch.optim.AdamW(unet().parameters())  # its imports take seconds: here, and not in every child
+moments = random.Random(0)
+for kill in [True] * 10 + [False]:
+    child = os.fork()
+    if child == 0:
+        try:
+            run()
+        finally:
+            os._exit(0)
+    if kill:
+        time.sleep(moments.uniform(0.05, 0.4))
+        os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    latest = Checkpoints(folder).latest()
+    print(latest.stem[5:] if latest else 0, len(list(Path(folder).glob("*.partial"))))
+"""
+
+
+def test_killed_at_ten_random_moments(tmp_path):
+    """SIGKILL at any time, also while a checkpoint is being written: it saves after every step."""
+    out = tmp_path / "ema.pt"
+    code = KILLED.format(
+        tests=str(Path(__file__).parent), folder=str(tmp_path / "run"), out=str(out)
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    steps = [int(line.split()[0]) for line in result.stdout.splitlines()]
+    assert steps == sorted(steps) and len({*steps[:-1]}) > 4 and steps[-1] == 100, steps
+    undisturbed = train(cfg=config(epochs=20))[0][-1]
+    assert torch.equal(torch.load(out), weights(undisturbed.ema))
+
+
+def test_killed_while_it_writes(tmp_path, monkeypatch, whole):
+    """The process dies between the first byte and the new name: the file before is the latest."""
+    train(tmp_path, stop=9)
+    saved = Checkpoints(tmp_path, resume=True)
+    before = saved.latest()
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(SystemExit))
+    with pytest.raises(SystemExit):
+        train(tmp_path, resume=True, every=1)
+    monkeypatch.undo()
+    assert list(tmp_path.glob("*.partial")) and saved.latest() == before
+    _, model = train(tmp_path, resume=True)
+    assert torch.equal(weights(model), weights(whole[1]))
+    assert not list(tmp_path.glob("*.partial"))
+
+
+# ---- Ctrl-C
+
+
+def test_ctrl_c_waits_for_the_step_and_saves(tmp_path, whole):
+    steps = []
+
+    class Pressed(OTPath):
+        def sample(self, x0, x1, t):
+            steps.append(t)
+            if len(steps) == 7:
+                signal.raise_signal(signal.SIGINT)  # in the middle of step 7
+            return super().sample(x0, x1, t)
+
+    where = rf"stopped after step 7 of {STEPS}; .*step-00000007.pt: resume to go on from there"
+    with pytest.raises(KeyboardInterrupt, match=where):
+        train(tmp_path, path=Pressed())
+    saved = torch.load(tmp_path / "step-00000007.pt", weights_only=True)
+    assert saved["step"] == 7
+    _, model = train(tmp_path, resume=True, path=Pressed())
+    assert torch.equal(weights(model), weights(whole[1]))
+
+
+def test_ctrl_c_without_checkpoints():
+    class Pressed(OTPath):
+        def sample(self, x0, x1, t):
+            signal.raise_signal(signal.SIGINT)
+            return super().sample(x0, x1, t)
+
+    with pytest.raises(KeyboardInterrupt, match=rf"^stopped after step 1 of {STEPS}$"):
+        train(path=Pressed())
+
+
+def test_a_second_ctrl_c_does_not_wait():
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        with held_interrupt() as came:
+            signal.raise_signal(signal.SIGINT)
+            assert came
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+# ---- what lies in the folder
+
+
+def test_the_last_are_kept(tmp_path):
+    train(tmp_path, every=4, keep=2)
+    assert [file.name for file in Checkpoints(tmp_path).files()] == [
+        "step-00000016.pt",
+        "step-00000020.pt",
+    ]
+
+
+def test_checkpoints_of_another_training_are_not_overwritten(tmp_path):
+    train(tmp_path)
+    before = sorted((f.name, f.read_bytes()) for f in tmp_path.iterdir())
+    with pytest.raises(ValueError, match="up to step-00000020.pt: pass resume=True"):
+        train(tmp_path)
+    assert before == sorted((f.name, f.read_bytes()) for f in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (dict(cfg=config(lr=2e-3)), r"lr is 0.002, was 0.001$"),
+        (dict(cfg=config(seed=1, clip=None)), r"clip is None, was 1.0; seed is 1, was 0$"),
+        (dict(cfg=config(epochs=5)), r"epochs is 5, was 4$"),
+        (dict(path=VPPath()), r"path is 'VPPath.*', was 'OTPath\(sigma_min=0.0\)'$"),
+        (dict(data=pictures(seed=6)), r"data is '40 of \(1, 8, 8\), uint8, crc32"),
+        (dict(model=unet(num_classes=11)), r"network is .UNet.*11.*was .UNet.*10"),
+    ],
+)
+def test_resuming_with_another_configuration(change, named, tmp_path):
+    train(tmp_path, stop=9)
+    with pytest.raises(ValueError, match=f"is of another training: {named}"):
+        train(tmp_path, resume=True, **change)
+
+
+def test_reports_may_come_at_other_steps(tmp_path, whole):
+    train(tmp_path, stop=9)
+    rest, model = train(tmp_path, resume=True, cfg=config(log_every=7))
+    assert [m.step for m in rest] == [14, 20]
+    assert torch.equal(weights(model), weights(whole[1]))
+
+
+def test_a_damaged_checkpoint(tmp_path, whole):
+    train(tmp_path, every=4, keep=3)
+    file = Checkpoints(tmp_path).latest()
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1  # one bit, in the middle of the weights
+    file.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"00020.pt is damaged.*00016.pt.*skip_damaged=True"):
+        train(tmp_path, resume=True)
+    _, model = train(tmp_path, resume=True, skip_damaged=True)
+    assert torch.equal(weights(model), weights(whole[1]))
+
+
+@pytest.mark.parametrize("length", [0, 100, 0.5, 0.999])
+def test_a_truncated_checkpoint(length, tmp_path):
+    train(tmp_path, stop=4, every=100)
+    (file,) = Checkpoints(tmp_path).files()
+    content = file.read_bytes()
+    file.write_bytes(content[: length if length > 1 else int(length * len(content))])
+    for skip in (False, True):
+        with pytest.raises(CheckpointError, match="damaged or no checkpoint|can be read"):
+            train(tmp_path, resume=True, skip_damaged=skip)
+
+
+def test_any_flipped_bit_is_harmless_or_noticed(tmp_path):
+    train(tmp_path, stop=4, every=100)
+    saved = Checkpoints(tmp_path, resume=True)
+    file = saved.latest()
+    content, (state, _) = file.read_bytes(), saved.load()
+    g = torch.Generator().manual_seed(1)
+    noticed = 0
+    for k in torch.randint(len(content), (60,), generator=g).tolist():
+        file.write_bytes(content[:k] + bytes([content[k] ^ 16]) + content[k + 1 :])
+        try:
+            found, _ = saved.load()
+        except CheckpointError:
+            noticed += 1
+        else:
+            assert all(torch.equal(found["weights"][n], w) for n, w in state["weights"].items())
+            assert found["step"] == state["step"] and found["what"] == state["what"]
+    assert noticed > 50
+
+
+def test_a_checkpoint_cannot_run_code(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (os.mkdir, (str(tmp_path / "owned"),))
+
+    torch.save({"step": Evil()}, tmp_path / "step-00000001.pt")
+    with pytest.raises(CheckpointError, match="00001.pt is damaged or no checkpoint"):
+        train(tmp_path, resume=True)
+    assert not (tmp_path / "owned").exists()
+
+
+def test_a_full_disk(tmp_path):
+    """A limit on the size of files stands in for it: the error comes from the same write."""
+    resource = pytest.importorskip("resource")
+    train(tmp_path, stop=4, every=100)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+        with pytest.raises(CheckpointError, match="could not write .*the latest whole .*00006.pt"):
+            train(tmp_path, resume=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
+    assert [file.name for file in tmp_path.iterdir()] == ["step-00000006.pt"]
+
+
+def test_a_folder_that_cannot_be(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="cannot use .* for checkpoints"):
+        train(tmp_path / "file")
+
+
+@pytest.mark.parametrize("kwargs", [{"every": 0}, {"keep": 0}, {"every": 2.5}])
+def test_bad_numbers(kwargs, tmp_path):
+    with pytest.raises(ValueError, match=f"{next(iter(kwargs))} must be a whole number"):
+        Checkpoints(tmp_path, **kwargs)
+
+
+# ---- losses that are not finite
+
+
+def test_nan_names_the_step_and_the_last_good_checkpoint(tmp_path):
+    steps = []
+
+    class Poison(OTPath):
+        def sample(self, x0, x1, t):
+            steps.append(t)
+            return super().sample(x0, x1 * float("nan") if len(steps) == 10 else x1, t)
+
+    where = rf"the loss is nan in step 10 of {STEPS} .*checkpoint is .*step-00000008.pt"
+    with pytest.raises(FloatingPointError, match=where):
+        train(tmp_path, path=Poison(), every=4)
+    assert Checkpoints(tmp_path).latest().name == "step-00000008.pt"
+    assert json.dumps(torch.load(Checkpoints(tmp_path).latest())["what"])  # plain values
+
+
+def test_nan_weights_are_not_saved(tmp_path):
+    """The loss of the step before a checkpoint is finite, its gradient is not."""
+
+    class Cliff(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x
+
+        @staticmethod
+        def backward(ctx, gradient):
+            return gradient * float("nan")
+
+    class Poisoned(UNet):
+        calls = 0
+
+        def forward(self, x, t, label=None):
+            self.calls += 1
+            v = super().forward(x, t, label)
+            return Cliff.apply(v) if self.calls == 8 else v
+
+    torch.manual_seed(0)
+    model = Poisoned(base=8, time_dim=16, groups=4, num_classes=10)
+    with pytest.raises(FloatingPointError, match="a weight is not finite after step 8 .*00004.pt"):
+        train(tmp_path, model=model, every=4, cfg=config(clip=None))
+    assert Checkpoints(tmp_path).latest().name == "step-00000004.pt"
