@@ -1,22 +1,28 @@
-"""The command line: `fmcore train` and `fmcore sample`."""
+"""The command line: `fmcore train`, `fmcore sample` and `fmcore evaluate`."""
 
 from __future__ import annotations
 
+import argparse
+import json
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
 import tyro
 
+from fmcore.checkpoints import CheckpointError, Checkpoints
 from fmcore.data import DataUnavailable, load_images
+from fmcore.metrics import Judge, report
 from fmcore.networks import UNet
+from fmcore.parallel import device_name, joined, team
 from fmcore.paths import OTPath
+from fmcore.recipes import RECIPES, TrainConfig
 from fmcore.sampling import check_picture, generate, save_grid
-from fmcore.solvers import SOLVERS
-from fmcore.training import TrainConfig, fit
+from fmcore.solvers import SOLVERS, odeint
+from fmcore.training import fit
 from fmcore.weights import FlowModel, check_writable, load_pretrained, load_weights, save_weights
 
 
@@ -28,6 +34,8 @@ class Train:
     """Where the weights go (safetensors)."""
     config: Annotated[TrainConfig, tyro.conf.arg(name="")]
     """How to train; give --epochs or --steps."""
+    recipe: Literal["", *RECIPES] = ""
+    """A recipe by name: it sets all that follows and all of how to train, before other options."""
     data: Literal["mnist", "fashion_mnist", "kmnist", "digits"] = "mnist"
     """The data set."""
     root: Path | None = None
@@ -40,29 +48,53 @@ class Train:
     """Teach the network the labels as well."""
     sigma_min: float = 0.0
     """Noise that is left at t = 1."""
+    checkpoints: Path | None = None
+    """A folder for checkpoints."""
+    every: int = 1000
+    """Steps between two checkpoints."""
+    keep: int = 3
+    """How many checkpoints are kept."""
+    resume: bool = False
+    """Go on from the latest checkpoint, if there is one."""
+    skip_damaged: bool = False
+    """Go on from an earlier checkpoint if the latest cannot be read."""
 
     def __call__(self) -> None:
         check_writable(self.out)
+        if self.resume and self.checkpoints is None:
+            raise ValueError("--resume needs --checkpoints FOLDER")
+        with joined(self.config.device) as device:
+            self._train(replace(self.config, device=device))
+
+    def _train(self, config: TrainConfig) -> None:
         data = load_images(self.data, root=self.root)
         classes = int(data.labels.max()) + 1 if self.classes else None
-        torch.manual_seed(self.config.seed)  # the initial weights
+        torch.manual_seed(config.seed)  # the initial weights
         net = UNet(base=self.base, num_classes=classes, time_scale=self.time_scale)
         path = OTPath(sigma_min=self.sigma_min)
+        saved = self.checkpoints and Checkpoints(
+            self.checkpoints, self.every, self.keep, self.resume, self.skip_damaged
+        )
+        first = team().rank == 0  # the process that talks and writes
         parameters = sum(p.numel() for p in net.parameters())
-        print(f"{len(data):,} images of {self.data}; {parameters:,} parameters", flush=True)
-        for m in fit(net, path, data, self.config):
-            if not self.config.progress:  # otherwise the bar says the same
+        if first:
+            print(f"{len(data):,} images of {self.data}; {parameters:,} parameters", flush=True)
+        for m in fit(net, path, data, config, checkpoints=saved):
+            if first and not config.progress:  # otherwise the bar says the same
                 print(
                     f"step {m.step}/{m.steps}  epoch {m.epoch}  loss {m.loss:.4f}  "
-                    f"{m.images_per_second:.0f} images/s",
+                    f"{m.images_per_second:.0f} images/s  {m.remaining:.0f} s to go",
                     flush=True,
                 )
             last = m
+        if not first:
+            return
         about = {
             "data": self.data,
-            "recipe": {k: v for k, v in vars(self.config).items() if k != "progress"},
+            "recipe": {k: v for k, v in vars(config).items() if k != "progress"},
+            "processes": team().size,
             "seconds": round(last.elapsed, 1),
-            "device": self.config.device,
+            "device": device_name(config.device),
             "torch": torch.__version__,
             "date": time.strftime("%Y-%m-%d"),
         }
@@ -95,8 +127,7 @@ class Sample:
 
     def __call__(self) -> None:
         check_picture(self.out)
-        known = Path(self.weights).suffix or Path(self.weights).exists()
-        model = (load_weights if known else load_pretrained)(self.weights).to(self.device)
+        model = _model(self.weights, self.device)
         label = None if self.label is None else torch.full((self.n,), self.label)
         generator = torch.Generator().manual_seed(self.seed)
         start = time.perf_counter()
@@ -107,18 +138,103 @@ class Sample:
         print(f"wrote {self.out}: {self.n} images in {time.perf_counter() - start:.1f} s")
 
 
+@dataclass(frozen=True)
+class Evaluate:
+    """Judge the digits of a trained network; every score beside that of real images."""
+
+    weights: str = "mnist"
+    """A weight file, or the name of a model that comes with the library."""
+    n: int = 10_000
+    """How many images; scores of different n cannot be compared."""
+    solver: Literal[tuple(SOLVERS)] = "heun"
+    """How to integrate."""
+    steps: int = 10
+    """Number of steps."""
+    out: Path | None = None
+    """Where the scores go as JSON, if anywhere."""
+    root: Path | None = None
+    """The folder of MNIST; otherwise FMCORE_DATA or the cache folder."""
+    seed: int = 0
+    """Seed of the noise, and of the classes if the network knows classes."""
+    device: str = "cpu"
+    """Where to compute."""
+
+    def __call__(self) -> None:
+        if self.out:
+            check_writable(self.out)
+        model = _model(self.weights, self.device)
+        train = load_images("mnist", root=self.root)
+        test = load_images("mnist", split="test", root=self.root)
+        generator = torch.Generator().manual_seed(self.seed)
+        label = None
+        if classes := model.config["network"].get("num_classes"):
+            label = torch.randint(classes, (self.n,), generator=generator)
+        start = time.perf_counter()
+        images = generate(
+            model, self.n, method=self.solver, steps=self.steps, generator=generator, label=label
+        )
+        seconds = time.perf_counter() - start
+        found = Judge(train, test, device=self.device)(images, label)
+        nfe = odeint(lambda x, t: -x, images[:1], method=self.solver, steps=self.steps).nfe
+        print(f"{self.n:,} images, {self.solver}, {nfe} evaluations each, {seconds:.1f} s")
+        print(report(found))
+        if self.out:
+            about = {
+                "weights": self.weights,
+                "solver": self.solver,
+                "steps": self.steps,
+                "nfe": nfe,
+                "seed": self.seed,
+                "seconds": round(seconds, 2),
+                "device": device_name(self.device),
+                "torch": torch.__version__,
+                "date": time.strftime("%Y-%m-%d"),
+            }
+            self.out.write_text(json.dumps(about | found.as_dict(), indent=2) + "\n")
+            print(f"wrote {self.out}")
+
+
+def _model(weights: str, device: str) -> FlowModel:
+    """A file if it looks like one, else a model of the library."""
+    is_file = Path(weights).suffix or Path(weights).exists()
+    return (load_weights if is_file else load_pretrained)(weights).to(device)
+
+
 def main(args: list[str] | None = None) -> None:
     """Entry point: what the user got wrong ends in one line and exit status 2, not a traceback."""
+    args = sys.argv[1:] if args is None else args
     try:
-        tyro.extras.subcommand_cli_from_dict(
-            {"train": Train, "sample": Sample}, prog="fmcore", args=args
-        )()
-    except (ValueError, TypeError, FileNotFoundError, DataUnavailable) as error:
+        tyro.cli(_commands(args), prog="fmcore", args=args)()
+    except (ValueError, TypeError, FileNotFoundError, DataUnavailable, CheckpointError) as error:
         print(f"fmcore: {error}", file=sys.stderr)
         raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        print("fmcore: stopped", file=sys.stderr)
+    except FloatingPointError as error:
+        print(f"fmcore: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except KeyboardInterrupt as stop:
+        print(f"fmcore: {str(stop) or 'stopped'}", file=sys.stderr)
         raise SystemExit(130) from None
+
+
+def _commands(args: list[str]):
+    """The commands, with the defaults of the recipe that `args` name."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--recipe", choices=RECIPES)
+    parser.add_argument("--steps")
+    known = parser.parse_known_args(args)[0]
+    train = tyro.conf.subcommand("train")
+    if known.recipe:
+        recipe = RECIPES[known.recipe]
+        config = recipe.train
+        if known.steps is not None:  # takes the place of the epochs of the recipe
+            config = replace(config, epochs=None, steps=1)
+        default = Train(
+            out=tyro.MISSING, config=config, recipe=known.recipe,
+            sigma_min=recipe.path.sigma_min, **recipe.network,
+        )  # fmt: skip
+        train = tyro.conf.subcommand("train", default=default)
+    sample, judge = tyro.conf.subcommand("sample"), tyro.conf.subcommand("evaluate")
+    return Annotated[Train, train] | Annotated[Sample, sample] | Annotated[Evaluate, judge]
 
 
 if __name__ == "__main__":

@@ -34,7 +34,9 @@ class Team:
 
     def wrap(self, model: nn.Module) -> nn.Module:
         """The model, with gradients that are averaged over all processes."""
-        return model if self.size == 1 else nn.parallel.DistributedDataParallel(model)
+        if self.size == 1:
+            return model
+        return nn.parallel.DistributedDataParallel(model, broadcast_buffers=False)
 
     def mean(self, x: Tensor) -> Tensor:
         """The mean over all processes. Each of them has to ask."""
@@ -75,8 +77,24 @@ def joined(device: str) -> Iterator[str]:
             )
         backend, device = "nccl", f"cuda:{local}"
         torch.cuda.set_device(device)
-    dist.init_process_group(backend)
+    # After a restart torchrun hands out the same store, and the addresses of dead processes are
+    # still in it: each attempt has to write under a name of its own.
+    store, rank, size = next(dist.rendezvous("env://"))
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    store = dist.PrefixStore(f"attempt-{attempt}", store)
+    dist.init_process_group(backend, store=store, rank=rank, world_size=size)
     try:
         yield device
     finally:
         dist.destroy_process_group()
+
+
+def device_name(device: str) -> str:
+    """What a device is called: the name of a GPU, or "cpu" with the number of threads in use.
+
+    >>> device_name("cpu").startswith("cpu, ")
+    True
+    """
+    if torch.device(device).type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device}, {torch.get_num_threads()} threads"

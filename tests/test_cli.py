@@ -1,5 +1,6 @@
 """The command line, from training to a picture, and its one-line errors."""
 
+import math
 import subprocess
 import sys
 
@@ -33,6 +34,33 @@ def test_training_is_repeatable(tmp_path):
     assert all(a[name].equal(b[name]) for name in a)
 
 
+def test_a_recipe_sets_everything_and_options_override_it(tmp_path, capsys):
+    file = tmp_path / "w.safetensors"
+    few = ["--data", "digits", "--base", "8", "--steps", "2", "--batch-size", "8", "--no-progress"]
+    main(["train", "--out", str(file), "--recipe", "reference", *few])
+    config = load_weights(file).config
+    assert config["path"] == {"name": "OTPath", "sigma_min": 0.1}
+    assert config["network"]["base"] == 8 and config["network"]["time_scale"] == 2 * math.pi
+    recipe = config["about"]["recipe"]
+    assert (recipe["loss"], recipe["ema"], recipe["lr"]) == ("reference", 0.999, 2e-4)
+    assert (recipe["epochs"], recipe["steps"], recipe["batch_size"]) == (None, 2, 8)
+
+
+def test_stopped_and_resumed_on_the_command_line(tmp_path, capsys):
+    """The last step is done by a second command, which differs only in --resume."""
+    files = [tmp_path / "a.safetensors", tmp_path / "b.safetensors"]
+    main(["train", "--out", str(files[0]), *SMALL])
+    saved = ["--checkpoints", str(tmp_path / "run"), "--every", "1"]
+    main(["train", "--out", str(files[1]), *SMALL, *saved])
+    (tmp_path / "run" / "step-00000003.pt").unlink()
+    capsys.readouterr()
+    main(["train", "--out", str(files[1]), *SMALL, *saved, "--resume", "--log-every", "1"])
+    told = capsys.readouterr().out.splitlines()
+    assert len(told) == 3 and told[1].startswith("step 3/3") and told[2].startswith("wrote")
+    a, b = (load_weights(file).state_dict() for file in files)
+    assert all(a[name].equal(b[name]) for name in a)
+
+
 def test_shipped_digits_from_another_folder(tmp_path):
     """`fmcore sample --solver heun --steps 10 --out digits.png`, right after installation."""
     command = [sys.executable, "-m", "fmcore", "sample", "--solver", "heun", "--steps", "10"]
@@ -49,6 +77,10 @@ def test_shipped_digits_from_another_folder(tmp_path):
     [
         (["train", "--out", "nowhere/w.safetensors", *SMALL], "there is no folder nowhere"),
         (["train", "--out", "w.safetensors", *SMALL, "--epochs", "1"], "exactly one of epochs and"),
+        (["train", "--out", "w.safetensors", *SMALL, "--resume"], "--resume needs --checkpoints"),
+        (["train", "--out", "w.safetensors", *SMALL, "--device", "cuda"], "no GPU is available"),
+        (["train", "--out", "w.safetensors", *SMALL, "--device", "abacus"], "is no device"),
+        (["train", "--out", "w.safetensors", *SMALL, "--precision", "fp16"], "fp16' needs a GPU"),
         (["sample", "--out", "nowhere/x.png"], "there is no folder nowhere"),
         (["sample", "--out", "x.png", "--weights", "cifar"], "no pretrained model 'cifar'"),
         (["sample", "--out", "x.png", "--weights", "w.pt"], "there is no weight file w.pt"),

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from fmcore.losses import cfm_loss, reference_loss
+from fmcore.losses import cfm_loss, reference_loss, reference_weight
 from fmcore.paths import OTPath, VPPath
 
 
@@ -167,3 +167,42 @@ def test_bad_reference_settings():
         reference_loss(lambda x, t: x, OTPath(), batch(2, 2), generator=gen(), beta=0.0)
     with pytest.raises(ValueError, match="t_margin"):
         reference_loss(lambda x, t: x, OTPath(), batch(2, 2), generator=gen(), t_margin=0.5)
+
+
+@pytest.mark.parametrize("loss", [cfm_loss, reference_loss])
+def test_weights_multiply_the_rows(loss):
+    """A row with weight 0 is as if it were not there, but for the mean over the batch."""
+    x0, x1 = batch(4, 2, 3, seed=1), batch(4, 2, 3, seed=2)
+    t = torch.tensor([0.2, 0.4, 0.6, 0.8], dtype=torch.float64)
+
+    def net(x, t):
+        return 3 * x
+
+    def of(rows, weight):
+        return loss(net, OTPath(), x1[rows], x0=x0[rows], t=t[rows], weight=weight)
+
+    def plain(rows):
+        return of(rows, torch.ones(len(rows), dtype=torch.float64))
+
+    penalty = 3e-5 * 9 if loss is reference_loss else 0.0  # on the mean square of xt, below
+    xt = t[:, None, None] * x1 + (1 - t[:, None, None]) * x0
+    size = xt.square().flatten(1).mean(1)
+    w = torch.tensor([2.0, 0.0, 1.0, 0.0], dtype=torch.float64)
+    first, third = (plain([k]) - penalty * size[k] for k in (0, 2))
+    expected = (2 * first + third) / 4 + penalty * size.mean()
+    torch.testing.assert_close(of([0, 1, 2, 3], w), expected)
+    with pytest.raises(ValueError, match=r"weight must have shape \(4,\), got \(3,\)"):
+        of([0, 1, 2, 3], w[:3])
+
+
+def test_the_reference_weight_is_given_or_worked_out():
+    x0, x1 = batch(5, 2, seed=1), batch(5, 2, seed=2)
+    t = torch.tensor([0.1, 0.3, 0.5, 0.7, 1.0], dtype=torch.float64)
+    w = reference_weight(t)
+    torch.testing.assert_close(w.mean().item(), 1.0)
+    torch.testing.assert_close((w[0] / w[1]).item(), 0.09 / 0.21)
+    assert w[4] == 0 and w.argmax() == 2
+    assert reference_weight(torch.zeros(3)).tolist() == [0, 0, 0]  # and not NaN
+    worked_out = reference_loss(lambda x, t: x, OTPath(), x1, x0=x0, t=t)
+    given = reference_loss(lambda x, t: x, OTPath(), x1, x0=x0, t=t, weight=w)
+    torch.testing.assert_close(worked_out, given)

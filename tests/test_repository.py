@@ -134,11 +134,11 @@ def test_import_is_light():
 # From the ground up. The README's first floor takes four here: its files build on one another.
 FLOORS = [
     ["_checks", "tableaus", "parallel"],
-    ["_solver_checks", "distributions", "networks", "winds"],
+    ["_solver_checks", "distributions", "networks", "winds", "classifier"],
     ["_runge_kutta", "fields"],
     ["solvers", "paths"],
     ["density", "losses", "data", "weights", "recipes", "checkpoints"],
-    ["_training_checks", "_run", "sampling"],
+    ["_training_checks", "_run", "sampling", "metrics"],
     ["training"],
     ["viz", "cli"],
     ["__init__", "__main__"],

@@ -3,8 +3,10 @@
 import math
 
 import pytest
+import scipy.stats
 import torch
 
+from fmcore import _training_checks as check
 from fmcore.data import ImageData, toy
 from fmcore.networks import MLP, UNet
 from fmcore.paths import OTPath
@@ -178,6 +180,78 @@ def test_precision_is_that_of_the_network_and_not_of_the_weights(precision):
     assert all(p.dtype == torch.float32 for p in model.parameters())
 
 
+def times_seen(times, size=64, steps=40):
+    """All times at which a training asks for the path, `(steps, size)`."""
+    seen = []
+
+    class Spy(OTPath):
+        def sample(self, x0, x1, t):
+            seen.append(t)
+            return super().sample(x0, x1, t)
+
+    train(MLP(hidden=8, depth=1), toy_data(), config(times=times, batch_size=size, steps=steps),
+          Spy())  # fmt: skip
+    return torch.stack(seen)
+
+
+def test_uniform_times():
+    t = times_seen("uniform").flatten()
+    assert scipy.stats.kstest(t, "uniform").pvalue > 0.01
+
+
+def test_stratified_times_are_uniform_with_one_in_each_slice():
+    t = times_seen("stratified")
+    slices = (t.sort(dim=1).values * 64).floor()
+    assert torch.equal(slices, torch.arange(64.0).expand(40, 64))
+    assert scipy.stats.kstest(t.flatten(), "uniform").pvalue > 0.01
+    within = (t.sort(dim=1).values * 64 - slices).flatten()  # drawn anew in each slice
+    assert scipy.stats.kstest(within, "uniform").pvalue > 0.01
+
+
+def test_logit_normal_times():
+    """log(t / (1 - t)) is standard normal (Esser et al. 2024, section 3.1)."""
+    t = times_seen("logit_normal").flatten().double()
+    assert scipy.stats.kstest((t / (1 - t)).log(), "norm").pvalue > 0.01
+
+
+def test_noise_is_standard_and_new_in_every_step():
+    seen = []
+
+    class Spy(OTPath):
+        def sample(self, x0, x1, t):
+            seen.append(x0)
+            return super().sample(x0, x1, t)
+
+    train(MLP(hidden=8, depth=1), toy_data(), config(steps=40, batch_size=64), Spy())
+    assert scipy.stats.kstest(torch.cat(seen).flatten(), "norm").pvalue > 0.01
+    assert torch.cat(seen).unique(dim=0).shape[0] == 40 * 64
+
+
+def test_statistics_of_the_network_are_copied_into_the_average():
+    """Batch normalisation in evaluation mode: the average must know what the network has seen."""
+
+    class Normed(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm, self.linear = torch.nn.BatchNorm1d(2), torch.nn.Linear(2, 2)
+
+        def forward(self, x, t):
+            return self.linear(self.norm(x))
+
+    model = Normed()
+    ema = train(model, 5 + toy_data(), config(steps=20))[-1].ema
+    assert model.norm.running_mean.abs().min() > 0.5
+    assert torch.equal(ema.norm.running_mean, model.norm.running_mean)
+    assert ema.norm.num_batches_tracked == 20
+
+
+def test_seconds_to_go():
+    metrics = train(MLP(hidden=8, depth=1), toy_data(), config(steps=40, log_every=10))
+    assert metrics[-1].remaining == 0
+    for m in metrics[:-1]:
+        assert m.remaining == pytest.approx((40 - m.step) / m.step * m.elapsed, rel=0.05)
+
+
 def test_settings_and_metrics_are_values():
     with pytest.raises(AttributeError, match="cannot assign"):
         config().lr = 1.0
@@ -216,6 +290,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_steps():
         ({"schedule": "linear"}, "schedule must be one of .*cosine.*got 'linear'"),
         ({"loss": "mse"}, "loss must be one of .*cfm"),
         ({"precision": "fp8"}, "precision must be one of .*bf16"),
+        ({"times": "gaussian"}, "times must be one of .*stratified.*got 'gaussian'"),
     ],
 )
 def test_bad_settings(kwargs, message):
@@ -250,6 +325,34 @@ def test_settings_unless_told_otherwise():
 def test_a_misspelt_setting():
     with pytest.raises(TypeError, match="learning_rate"):
         TrainConfig(steps=1, learning_rate=1.0)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"precision": "fp16"}, "precision='fp16' needs a GPU; on a CPU take 'bf16' or 'fp32'"),
+        ({"device": "abacus"}, "device='abacus' is no device"),
+        ({"device": "cuda:64"}, "device='cuda:64' was asked for, but"),
+    ],
+)
+def test_devices_and_precisions_that_are_not_there(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        train(MLP(), toy_data(), config(**kwargs))
+
+
+@pytest.mark.parametrize("bf16", [True, False])
+def test_a_gpu_without_bfloat16(bf16, monkeypatch):
+    """A T4 has none. (A pretended one: what is tested is what is said of it.)"""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: bf16)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Tesla T4")
+    settings = config(device="cuda", precision="bf16")
+    if bf16:
+        assert check.device(settings).type == "cuda"
+    else:
+        with pytest.raises(ValueError, match="'bf16' is not supported by Tesla T4; take 'fp16'"):
+            check.device(settings)
 
 
 def test_bad_data():

@@ -1,0 +1,100 @@
+"""Train the classifier whose features judge the samples: `python benchmarks/classifier.py`.
+
+Writes its weights, with all that is to be known of them in the header, where `fmcore.classifier`
+looks for them, or to `--out`. It never sees a test image, except to be tested after the last epoch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from fmcore.classifier import _WEIGHTS, DigitClassifier
+from fmcore.data import load_images, to_unit
+from fmcore.parallel import device_name
+
+
+def jitter(x: Tensor, g: torch.Generator) -> Tensor:
+    """Turned by up to 12 degrees, scaled by up to 10 %, moved by up to two pixels, at random."""
+    turn, scale, right, down = (2 * torch.rand(4, len(x), generator=g) - 1).to(x.device)
+    angle, scale = math.radians(12) * turn, 1 + 0.1 * scale
+    cos, sin = scale * angle.cos(), scale * angle.sin()
+    rows = [torch.stack([cos, -sin, right / 7], 1), torch.stack([sin, cos, down / 7], 1)]
+    grid = nn.functional.affine_grid(torch.stack(rows, 1), x.shape, align_corners=False)
+    # Paper is -1, and outside of the image there is only paper.
+    return nn.functional.grid_sample(x + 1, grid, align_corners=False) - 1
+
+
+@torch.no_grad()
+def accuracy(model: nn.Module, pixels: Tensor, labels: Tensor) -> float:
+    model.eval()
+    right = [
+        (model(to_unit(part)).argmax(1) == label).sum()
+        for part, label in zip(pixels.split(1000), labels.split(1000), strict=True)
+    ]
+    model.train()
+    return torch.stack(right).sum().item() / len(labels)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--lr", type=float, default=3e-3)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--limit", type=int, default=None, help="images, for a rehearsal")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--out", type=Path, default=_WEIGHTS)
+    args = parser.parse_args()
+
+    train, test = load_images("mnist"), load_images("mnist", split="test")
+    pixels, labels = train.pixels[: args.limit].to(args.device), train.labels[: args.limit]
+    labels = labels.to(args.device)
+    torch.manual_seed(args.seed)
+    g = torch.Generator().manual_seed(args.seed)
+    model = DigitClassifier().to(args.device).to(memory_format=torch.channels_last)
+    steps = args.epochs * (len(pixels) // args.batch)
+    optimizer = torch.optim.AdamW(model.parameters(), args.lr, weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, args.lr, total_steps=steps)
+    start = time.perf_counter()
+    for epoch in range(args.epochs):
+        order = torch.randperm(len(pixels), generator=g)
+        total = 0.0
+        for rows in order[: len(pixels) // args.batch * args.batch].split(args.batch):
+            rows = rows.to(args.device)
+            x = jitter(to_unit(pixels[rows]), g)
+            loss = nn.functional.cross_entropy(model(x), labels[rows], label_smoothing=0.05)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            total += loss.item()
+        seconds = time.perf_counter() - start
+        print(
+            f"epoch {epoch + 1}, {seconds:.0f} s, loss {total * args.epochs / steps:.4f}",
+            flush=True,
+        )
+
+    card = {
+        "test_accuracy": accuracy(model, test.pixels.to(args.device), test.labels.to(args.device)),
+        "train_accuracy": accuracy(model, pixels, labels),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "epochs": args.epochs, "batch_size": args.batch, "lr": args.lr, "seed": args.seed,
+        "device": device_name(args.device), "seconds": round(time.perf_counter() - start),
+        "torch": torch.__version__, "date": time.strftime("%Y-%m-%d"),
+    }  # fmt: skip
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
+    save_file(tensors, args.out, metadata={"fmcore": json.dumps(card)})
+    print(json.dumps(card, indent=2))
+
+
+if __name__ == "__main__":
+    main()

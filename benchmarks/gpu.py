@@ -1,0 +1,320 @@
+"""MNIST on a GPU, the reference way and ours: one command, under ten minutes.
+
+    python benchmarks/gpu.py --out OUT               on a GPU; everything goes into OUT
+    python benchmarks/gpu.py --out OUT --rehearse    a minute on a CPU: small, and no measurement
+
+(a) The reference script's own way: a DataLoader that decodes image by image, float32, eager. Timed
+    over enough steps to extrapolate to 50 epochs.
+(b) The same network, recipe and number of images by `fmcore.fit`: all 50 epochs.
+(c) Our recipe, three seeds, each judged on 10,000 samples.
+(d) Where the time of a step goes, and which part of the device's matrix rate is used.
+(e) What each part of the recipe is worth: short trainings that differ in one thing.
+
+The results are written after every part, so that a run which is cut short has lost nothing. What
+does not fit into `--budget` seconds is left out, and named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+import torchvision
+from torchvision import transforms
+
+import fmcore
+from fmcore.data import load_images
+from fmcore.losses import cfm_loss, reference_loss
+from fmcore.metrics import Judge
+from fmcore.parallel import device_name
+from fmcore.recipes import RECIPES, Recipe
+from fmcore.sampling import generate, save_grid
+from fmcore.training import fit
+from fmcore.weights import FlowModel, save_weights
+
+FLOP_PER_IMAGE = 0.57e9  # of a forward pass of UNet(base=64); the backward pass takes twice that
+EPOCHS, BATCH, IMAGES = 50, 256, 60_000
+
+
+def network(recipe: Recipe, seed: int) -> fmcore.UNet:
+    torch.manual_seed(seed)
+    return fmcore.UNet(**recipe.network)
+
+
+def synchronize(device: str) -> None:
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
+
+
+# ---- (a) the reference way
+
+
+def reference_way(args) -> dict:
+    """Seconds of a step as the reference script makes it, and of 50 epochs of them."""
+    recipe, root = RECIPES["reference"], Path(load_images("mnist").source)
+    to_tensor = transforms.Compose([transforms.ToTensor(), transforms.Normalize(0.5, 0.5)])
+    dataset = torchvision.datasets.MNIST(root=root, transform=to_tensor)
+    loader = torch.utils.data.DataLoader(
+        dataset, batch_size=args.batch, shuffle=True, drop_last=True, num_workers=args.workers
+    )
+    net = network(recipe if not args.rehearse else small(recipe), 0).to(args.device)
+    average = {name: value.clone() for name, value in net.state_dict().items()}
+    optimizer = torch.optim.AdamW(net.parameters(), lr=2e-4)
+    g = torch.Generator(args.device).manual_seed(0)
+    times, steps, warm = [], 3 if args.rehearse else 300, 1 if args.rehearse else 30
+    start = time.perf_counter()
+    for step, (x1, _) in enumerate(loader):
+        loss = reference_loss(net, recipe.path, x1.to(args.device), generator=g)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        with torch.no_grad():
+            for name, value in net.state_dict().items():
+                average[name].mul_(0.999).add_(value, alpha=0.001)
+        if step % 200 == 0:
+            loss.item()
+        synchronize(args.device)
+        now = time.perf_counter()
+        times.append(now - start)
+        start = now
+        if step == steps + warm:
+            break
+    del loader
+    seconds = statistics.mean(times[warm:])  # not the median: waiting for the loader is the point
+    return {
+        "milliseconds": 1e3 * seconds,
+        "steps": len(times) - warm,
+        "workers": args.workers,
+        "images_per_second": args.batch / seconds,
+        "seconds_of_50_epochs": seconds * EPOCHS * (IMAGES // BATCH),
+    }
+
+
+# ---- (b), (c) and (e) our way
+
+
+def train(recipe: Recipe, seed: int, args, log: list | None = None) -> tuple[FlowModel, dict]:
+    """Train, and say how long it took: with and without what comes before the first report."""
+    if args.rehearse:
+        recipe = small(recipe)
+    data = load_images("mnist")
+    if args.rehearse:
+        data = replace(data, pixels=data.pixels[:512], labels=data.labels[:512])
+    gpu = args.device.startswith("cuda")
+    recipe = recipe.on(
+        args.device, seed=seed, progress=False, compile=gpu,
+        precision="bf16" if gpu else "fp32", log_every=2 if args.rehearse else 117,
+    )  # fmt: skip
+    if gpu:
+        torch.cuda.reset_peak_memory_stats()
+    net = network(recipe, seed)
+    start, first = time.perf_counter(), None
+    for m in fit(net, recipe.path, data, recipe.train):
+        first = first or (m.step, time.perf_counter())
+        if log is not None:
+            log.append({"step": m.step, "epoch": m.epoch, "loss": m.loss, "lr": m.lr,
+                        "elapsed": round(m.elapsed, 3)})  # fmt: skip
+    synchronize(args.device)
+    seconds = time.perf_counter() - start
+    steady = (m.step - first[0]) * recipe.train.batch_size / (time.perf_counter() - first[1])
+    about = {
+        "seed": seed,
+        "epochs": recipe.train.epochs,
+        "seconds": seconds,
+        "seconds_before_first_report": first[1] - start,
+        "images_per_second": steady,
+        "loss": m.loss,
+        "memory_mib": torch.cuda.max_memory_allocated() / 2**20 if gpu else None,
+    }
+    header = {
+        "data": "mnist",
+        "recipe": {k: v for k, v in vars(recipe.train).items() if k != "progress"},
+        "seconds": round(seconds, 1),
+        "device": device_name(args.device),
+        "torch": torch.__version__,
+        "date": time.strftime("%Y-%m-%d"),
+    }
+    return FlowModel(m.ema.eval(), recipe.path, (1, 28, 28), header).to(args.device), about
+
+
+def judge(model: FlowModel, args, *, steps: int = 10) -> dict:
+    """Scores of samples at 20 evaluations (10 Heun steps), and what drawing them took."""
+    n = 200 if args.rehearse else 10_000
+    g = torch.Generator().manual_seed(1)
+    generate(model, 256, steps=1, generator=g)  # warm up
+    synchronize(args.device)
+    start = time.perf_counter()
+    with torch.autocast(torch.device(args.device).type, torch.bfloat16, args.device != "cpu"):
+        images = generate(model, n, method="heun", steps=steps, generator=g, batch_size=1000)
+    synchronize(args.device)
+    seconds = time.perf_counter() - start
+    return {"sampling_seconds": seconds, "nfe": 2 * steps, **args.judge(images.float()).as_dict()}
+
+
+def small(recipe: Recipe) -> Recipe:
+    """What a rehearsal trains: the same code, a few seconds."""
+    train = replace(recipe.train, epochs=2, batch_size=32, warmup=min(recipe.train.warmup, 4))
+    return replace(recipe, network=recipe.network | {"base": 8}, train=train)
+
+
+# ---- (d) where the time goes
+
+
+def profile(args) -> dict:
+    """The rate of large matrix products, and the kernels that a training step is made of."""
+    gpu = args.device.startswith("cuda")
+    size, dtype = (8192, torch.bfloat16) if gpu else (512, torch.float32)
+    a = torch.randn(size, size, device=args.device, dtype=dtype)
+    times = []
+    for _ in range(12):
+        synchronize(args.device)
+        start = time.perf_counter()
+        a @ a
+        synchronize(args.device)
+        times.append(time.perf_counter() - start)
+    rate = 2 * size**3 / statistics.median(times[2:])
+
+    recipe = RECIPES["reference"] if not args.rehearse else small(RECIPES["reference"])
+    net = network(recipe, 0).to(args.device)
+    optimizer = torch.optim.AdamW(net.parameters(), fused=True)
+    step_net = torch.compile(net) if gpu else net
+    x1 = torch.randn(args.batch, 1, 28, 28, device=args.device)
+    g = torch.Generator(args.device).manual_seed(0)
+
+    def step() -> None:
+        with torch.autocast(torch.device(args.device).type, torch.bfloat16, gpu):
+            loss = cfm_loss(step_net, recipe.path, x1, generator=g)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+
+    for _ in range(2 if args.rehearse else 10):
+        step()
+    activities = [torch.profiler.ProfilerActivity.CPU]
+    if gpu:
+        activities.append(torch.profiler.ProfilerActivity.CUDA)
+    with torch.profiler.profile(activities=activities) as prof:
+        for _ in range(2 if args.rehearse else 20):
+            step()
+        synchronize(args.device)
+    attribute = "self_device_time_total" if gpu else "self_cpu_time_total"
+    events = sorted(prof.key_averages(), key=lambda e: -getattr(e, attribute))
+    total = sum(getattr(e, attribute) for e in events)
+    return {
+        "matmul": {"size": size, "dtype": str(dtype), "tflops": rate / 1e12},
+        "kernels": [
+            {"name": e.key[:80], "share": getattr(e, attribute) / total} for e in events[:12]
+        ],
+    }
+
+
+# ---- all of it
+
+
+def variations() -> dict[str, Recipe]:
+    """Our recipe for ten epochs, and what becomes of it when one thing is changed."""
+    base = RECIPES["mnist"]
+    base = replace(base, train=replace(base.train, epochs=10))
+
+    def changed(**train) -> Recipe:
+        return replace(base, train=replace(base.train, **train))
+
+    return {
+        "our recipe": base,
+        "t uniform": changed(times="uniform"),
+        "t logit-normal": changed(times="logit_normal"),
+        "weighted robust loss": changed(loss="reference", times="uniform"),
+        "learning rate 2e-4": changed(lr=2e-4),
+        "learning rate 2e-3": changed(lr=2e-3),
+        "constant learning rate": changed(schedule="constant"),
+        "time turns once": replace(base, network=base.network | {"time_scale": 6.283185307}),
+        "sigma_min 0.1": replace(base, path=fmcore.OTPath(sigma_min=0.1)),
+        "the reference recipe": replace(
+            RECIPES["reference"], train=replace(RECIPES["reference"].train, epochs=10)
+        ),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True, help="a folder")
+    parser.add_argument("--rehearse", action="store_true", help="small; nothing is measured")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=2, help="of the reference's DataLoader")
+    parser.add_argument("--budget", type=float, default=540.0, help="seconds")
+    args = parser.parse_args()
+    args.batch = 32 if args.rehearse else BATCH
+    if args.rehearse:
+        args.seeds, args.workers = 1, 0
+    elif args.device == "cpu":
+        parser.error("without a GPU this takes days; --rehearse runs the same code, small")
+    sets = [load_images("digits" if args.rehearse else "mnist", split=s) for s in ("train", "test")]
+    args.judge = Judge(*sets, device=args.device)
+    args.out.mkdir(parents=True, exist_ok=True)
+    begin = time.perf_counter()
+    results: dict = {
+        "about": {
+            "device": device_name(args.device),
+            "date": time.strftime("%Y-%m-%d"),
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "cuda": torch.version.cuda,
+            "rehearsal": args.rehearse,
+        },
+        "left_out": [],
+    }
+
+    def part(name: str, work) -> None:
+        """Do one part, if there is time for it, and write down what there is."""
+        spent = time.perf_counter() - begin
+        if spent > args.budget:
+            results["left_out"].append(name)
+        else:
+            print(f"[{spent:5.0f} s] {name}", flush=True)
+            try:
+                results[name] = work()
+            except Exception as error:  # one part that fails must not take the others with it
+                results[name] = {"error": repr(error)}
+                print(f"{name} failed: {error!r}", flush=True)
+        (args.out / "gpu.json").write_text(json.dumps(results, indent=1) + "\n")
+
+    def reference_our_way() -> dict:
+        model, about = train(RECIPES["reference"], 0, args)
+        save_weights(model, args.out / "reference.safetensors")
+        rate = about["images_per_second"] * 3 * FLOP_PER_IMAGE / 1e12
+        return about | {"tflops": rate} | judge(model, args)
+
+    def ours(seed: int) -> dict:
+        log: list = []
+        model, about = train(RECIPES["mnist"], seed, args, log)
+        save_weights(model, args.out / f"mnist-{seed}.safetensors")
+        lines = "".join(json.dumps(line) + "\n" for line in log)
+        (args.out / f"mnist-{seed}.jsonl").write_text(lines)
+        g = torch.Generator().manual_seed(2)
+        pictures = generate(model, 100, method="heun", steps=5, generator=g)
+        save_grid(pictures.cpu(), args.out / f"mnist-{seed}.png")
+        return about | judge(model, args)
+
+    def one_of(recipe: Recipe) -> dict:
+        model, about = train(recipe, 0, args)
+        return about | judge(model, args)
+
+    part("the reference way", lambda: reference_way(args))
+    part("the reference recipe, our way", reference_our_way)
+    for seed in range(args.seeds):
+        part(f"our recipe, seed {seed}", lambda seed=seed: ours(seed))
+    part("profile", lambda: profile(args))
+    for name, recipe in variations().items():
+        part(f"ten epochs: {name}", lambda recipe=recipe: one_of(recipe))
+    print(f"[{time.perf_counter() - begin:5.0f} s] done", flush=True)
+
+
+if __name__ == "__main__":
+    main()

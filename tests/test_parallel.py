@@ -1,0 +1,125 @@
+"""Several processes: two equal one, and one that is killed comes back."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from fmcore._training_checks import data
+from fmcore.data import toy
+from fmcore.networks import MLP
+from fmcore.parallel import Team
+from fmcore.paths import OTPath
+from fmcore.training import TrainConfig, fit
+
+# What every process of these tests does. Process 1 is killed in the middle of step 9, once.
+WORKER = """
+import os, signal, sys
+sys.path.insert(0, {tests!r})
+from test_parallel import *
+from fmcore.checkpoints import Checkpoints
+from fmcore.parallel import joined, team
+
+folder = {folder!r}
+
+class Killed(OTPath):
+    steps = 0
+
+    def sample(self, x0, x1, t):
+        type(self).steps += 1
+        if {kill!r} and self.steps == 9 and team().rank == 1 and not os.path.exists(folder + "/dead"):
+            open(folder + "/dead", "w").close()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().sample(x0, x1, t)
+
+with joined("cpu") as device:
+    model = MLP(hidden=16, depth=2)
+    torch.manual_seed(team().rank)  # the first process decides: DDP sends its weights to the others
+    for p in model.parameters():
+        torch.nn.init.normal_(p, std=0.3)
+    saved = Checkpoints(folder + "/run", every=4, resume=True)
+    metrics = list(fit(model, Killed(), points(), config({loss!r}), checkpoints=saved))
+    torch.save(outcome(metrics), f"{{folder}}/{{team().rank}}.pt")
+"""  # noqa: E501
+
+
+def points():
+    return toy("pinwheel", 96, generator=torch.Generator().manual_seed(0))
+
+
+def config(loss, **kwargs):
+    return TrainConfig(
+        steps=16, batch_size=24, lr=1e-2, loss=loss, clip=1.0, log_every=2, progress=False, **kwargs
+    )
+
+
+def outcome(metrics):
+    weights = torch.cat([p.detach().flatten() for p in metrics[-1].ema.parameters()])
+    return {"losses": [(m.step, m.loss) for m in metrics], "weights": weights}
+
+
+def alone(loss):
+    torch.manual_seed(0)
+    model = MLP(hidden=16, depth=2)
+    torch.manual_seed(0)
+    for p in model.parameters():
+        torch.nn.init.normal_(p, std=0.3)
+    return outcome(list(fit(model, OTPath(), points(), config(loss))))
+
+
+def torchrun(*args, cwd=None, processes=2):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    return subprocess.run(
+        [*command, f"--nproc-per-node={processes}", *args],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        timeout=240,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"},
+    )
+
+
+@pytest.mark.parametrize(("loss", "kill"), [("cfm", True), ("reference", False)])
+def test_two_processes_equal_one(loss, kill, tmp_path):
+    """The same losses and weights up to rounding; also when a process was killed on the way.
+
+    The robust loss weighs each row by its share of the whole batch, which no process sees alone.
+    """
+    script = tmp_path / "worker.py"
+    tests = str(Path(__file__).parent)
+    script.write_text(WORKER.format(tests=tests, folder=str(tmp_path), loss=loss, kill=kill))
+    result = torchrun("--max-restarts=2", str(script))
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "dead").exists() == kill
+    one = alone(loss)
+    for rank in range(2):
+        two = torch.load(tmp_path / f"{rank}.pt")
+        assert two["losses"][-1][0] == 16
+        expected = one["losses"][-len(two["losses"]) :]  # after a restart, from step 8 on
+        assert len(two["losses"]) == (4 if kill else 8)
+        for (step, loss_of_two), (same, loss_of_one) in zip(two["losses"], expected, strict=True):
+            assert step == same and loss_of_two == pytest.approx(loss_of_one, rel=1e-5)
+        torch.testing.assert_close(two["weights"], one["weights"], atol=2e-6, rtol=1e-5)
+
+
+def test_the_command_line_in_two_processes(tmp_path):
+    small = ["--data", "digits", "--base", "8", "--steps", "3", "--batch-size", "8"]
+    result = torchrun(
+        "-m", "fmcore", "train", "--out", "w.safetensors", *small, "--no-progress", cwd=tmp_path
+    )
+    assert result.returncode == 0, result.stderr
+    lines = [line for line in result.stdout.splitlines() if line.strip()]
+    assert [line.split()[0] for line in lines] == ["1,500", "step", "wrote"]  # one process talks
+
+
+def test_a_batch_that_cannot_be_shared():
+    with pytest.raises(ValueError, match="batch_size=24 cannot be shared evenly by 5 processes"):
+        data(points(), MLP(), config("cfm"), Team(0, 5))
+
+
+def test_the_rows_of_all_are_the_batch():
+    rows = [row for rank in range(3) for row in range(12)[Team(rank, 3).mine]]
+    assert sorted(rows) == list(range(12))
