@@ -1,5 +1,6 @@
 """The command line, from training to a picture, and its one-line errors."""
 
+import json
 import math
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 from fmcore.cli import main
+from fmcore.data import load_images
 from fmcore.weights import load_weights
 
 SMALL = ["--data", "digits", "--base", "8", "--steps", "3", "--batch-size", "8", "--no-progress"]
@@ -72,6 +74,26 @@ def test_shipped_digits_from_another_folder(tmp_path):
     assert pixels.max() > 200 and 0.5 < (pixels < 30).mean() < 0.95  # strokes on black
 
 
+def test_evaluate_judges_and_writes(tmp_path, capsys, monkeypatch):
+    """With scikit-learn's digits in place of MNIST, and a network that has learnt nothing."""
+
+    def digits(name, *, split="train", root=None):
+        return load_images("digits", split=split)
+
+    monkeypatch.setattr("fmcore.cli.load_images", digits)
+    weights, out = tmp_path / "w.safetensors", tmp_path / "scores.json"
+    main(["train", "--out", str(weights), *SMALL, "--classes"])
+    capsys.readouterr()
+    judge = ["evaluate", "--weights", str(weights), "--out", str(out), "--n", "200"]
+    main([*judge, "--solver", "dopri5", "--steps", "2"])
+    told, found = capsys.readouterr().out, json.loads(out.read_text())
+    assert found["nfe"] == 12 and "200 images, dopri5, 12 evaluations each" in told
+    assert found["frechet"] > found["frechet_floor"] and found["n"] == 200
+    assert found["accuracy"] is not None and sum(found["classes"]) == pytest.approx(1)
+    for row in ("Fréchet distance", "precision", "read as what was asked for"):
+        assert row in told
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -81,6 +103,8 @@ def test_shipped_digits_from_another_folder(tmp_path):
         (["train", "--out", "w.safetensors", *SMALL, "--device", "cuda"], "no GPU is available"),
         (["train", "--out", "w.safetensors", *SMALL, "--device", "abacus"], "is no device"),
         (["train", "--out", "w.safetensors", *SMALL, "--precision", "fp16"], "fp16' needs a GPU"),
+        (["evaluate", "--out", "nowhere/x.json"], "there is no folder nowhere"),
+        (["evaluate", "--weights", "w.pt"], "there is no weight file w.pt"),
         (["sample", "--out", "nowhere/x.png"], "there is no folder nowhere"),
         (["sample", "--out", "x.png", "--weights", "cifar"], "no pretrained model 'cifar'"),
         (["sample", "--out", "x.png", "--weights", "w.pt"], "there is no weight file w.pt"),
