@@ -184,13 +184,14 @@ def main() -> None:
         results = json.loads(args.out.read_text())
     if args.torchcfm:
         theirs, beside, results["torchcfm"] = peer(args.torchcfm, args.device)
-        models["torchcfm"] = lambda x, t: theirs(t.expand(len(x)), x)
+        models["torchcfm"] = lambda x, t: theirs(t.expand(len(x)), x).to(x.dtype)
         models["ours, as long as torchcfm"] = beside
     about = {
         "device": device_name(args.device),
         "date": time.strftime("%Y-%m-%d"),
         "python": platform.python_version(),
         "torch": torch.__version__,
+        "weights": str(args.weights or "shipped"),
         "n": n,
         "seed": args.seed,
         "precision": "bf16" if args.device.startswith("cuda") else "fp32",
@@ -216,7 +217,7 @@ def main() -> None:
 
 
 def key(row: dict) -> tuple:
-    names = ("model", "solver", "steps", "tolerance", "grid", "n", "seed", "device")
+    names = ("model", "solver", "steps", "tolerance", "grid", "n", "seed", "device", "weights")
     return tuple(row.get(name) for name in names)
 
 

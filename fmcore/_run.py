@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path as FilePath
 
 import torch
@@ -48,6 +48,7 @@ class Run:
         model: nn.Module,
         path: Path,
         x: Tensor,
+        labels: Tensor | None,
         config: TrainConfig,
         device: torch.device,
         us: Team,
@@ -59,7 +60,7 @@ class Run:
         self.autocast = config.precision != "fp32"
         self.ema = AveragedModel(model).module.requires_grad_(False)
         model.to(device).train()
-        self.ema.to(device).train()
+        self.ema.to(device).eval()
         self.optimizer = torch.optim.AdamW(
             model.parameters(), config.lr, weight_decay=config.weight_decay, fused=True
         )
@@ -69,12 +70,14 @@ class Run:
         self.losses: list[Tensor] = []  # since the last report
         self.loss = math.nan  # of the last report
         self.step = self.saved = 0
+        self.whole = True  # not in the middle of a step
         self.before = 0.0  # seconds, in the processes that came before this one
         self.file = None  # the last checkpoint
         self.what = {
             "network": f"{type(model).__name__}({getattr(model, 'config', '')})",
-            "path": repr(path),
+            "path": repr(path) if is_dataclass(path) else f"{type(path).__name__}({vars(path)})",
             "data": fingerprint(x) if checkpoints else "",
+            "labels": fingerprint(labels) if checkpoints and labels is not None else "",
             **{k: v for k, v in asdict(config).items() if k not in _FREE},
         }
         if checkpoints:
@@ -82,6 +85,7 @@ class Run:
                 checkpoints.prepare()
             if found := checkpoints.load():
                 self._restore(*found, device)
+            us.agree(f"step {self.step}", "would go on from", "share the folder of checkpoints")
         self.start, self.first = time.perf_counter(), self.step
 
     def _restore(self, state: dict, file: FilePath, device: torch.device) -> None:
@@ -146,7 +150,7 @@ class Run:
     def save(self) -> None:
         losses = self._finite_losses()
         weights = self.model.state_dict()
-        if not all(bool(w.isfinite().all()) for w in weights.values()):
+        if not all(bool(w.isfinite().all()) for w in self.model.parameters()):
             raise FloatingPointError(
                 f"a weight is not finite after step {self.step} of {self.steps}; "
                 f"the last good checkpoint is {self.file}; try a smaller lr, or clip=1.0"
@@ -174,8 +178,10 @@ class Run:
 
     def _copy_buffers(self) -> None:
         """Running statistics, if the network has any, are not averaged: the latest are right."""
-        for average, latest in zip(self.ema.buffers(), self.model.buffers(), strict=True):
-            average.copy_(latest)
+        averages = dict(self.ema.named_buffers())
+        for name, latest in self.model.named_buffers():
+            if name in averages:  # a cache that was filled later has no place in it
+                averages[name].copy_(latest)
 
     def farewell(self) -> str:
         """Save, and say in a line how to go on."""
@@ -183,9 +189,14 @@ class Run:
         if not self.checkpoints:
             return where
         self.leave()
+        if not self.file:
+            return f"{where}; nothing was saved"
         return f"{where}; {self.file}: resume to go on from there"
 
     def leave(self) -> None:
-        """Save what is not saved yet. Several processes may be at different steps: they do not."""
-        if self.checkpoints and self.us.size == 1 and self.step > self.saved:
+        """Save what is not saved yet, unless a step was torn apart by a second Ctrl-C.
+
+        Several processes may be at different steps: they do not save.
+        """
+        if self.checkpoints and self.whole and self.us.size == 1 and self.step > self.saved:
             self.save()

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
 from fmcore.data import ImageData
-from fmcore.parallel import Team
+from fmcore.parallel import Team, find_device
 from fmcore.recipes import TrainConfig
 
 
 def device(config: TrainConfig) -> torch.device:
     """The device that was asked for, if it is there and can compute in that precision."""
-    try:
-        device = torch.device(config.device)
-    except RuntimeError as error:
-        raise ValueError(f"device={config.device!r} is no device: {error}") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device={config.device!r} was asked for, but no GPU is available")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ValueError(
-            f"device={config.device!r} was asked for, but there are {torch.cuda.device_count()}"
-        )
+    device = find_device(config.device)
     if config.precision == "fp16" and device.type == "cpu":
         raise ValueError("precision='fp16' needs a GPU; on a CPU take 'bf16' or 'fp32'")
     if config.precision == "bf16" and device.type == "cuda":
@@ -41,7 +34,9 @@ def data(
             "data must be an ImageData or a tensor (N, *shape) of a floating dtype or uint8, got "
             + (str(x.dtype) if isinstance(x, Tensor) else type(x).__name__)
         )
-    if x.ndim < 2 or len(x) < config.batch_size:
+    if x.ndim < 2:
+        raise ValueError(f"data must have shape (N, *shape), got {tuple(x.shape)}")
+    if len(x) < config.batch_size:
         raise ValueError(
             f"data of shape {tuple(x.shape)} has fewer samples than batch_size={config.batch_size}"
         )
@@ -49,19 +44,34 @@ def data(
         raise ValueError(
             f"batch_size={config.batch_size} cannot be shared evenly by {us.size} processes"
         )
+    weights = [p for p in model.parameters() if p.requires_grad]
+    if not weights:
+        raise ValueError(f"{type(model).__name__} has no parameter that could be trained")
+    if x.is_floating_point() and x.dtype != weights[0].dtype:
+        raise TypeError(
+            f"data is {x.dtype}, the network's weights are {weights[0].dtype}: convert one of them"
+        )
     known = getattr(model, "config", {})
+    known = known if isinstance(known, Mapping) else {}
     channels = known.get("in_channels", x.shape[1])
     if x.shape[1] != channels:
         raise ValueError(
             f"data of shape {tuple(x.shape)} has {x.shape[1]} channels, the network {channels}"
         )
-    classes = known.get("num_classes")
-    labels = given.labels if isinstance(given, ImageData) and classes else None
-    if classes and labels is None:
+    return x.detach(), _labels(given, known.get("num_classes"))
+
+
+def _labels(given: ImageData | Tensor, classes: int | None) -> Tensor | None:
+    if not classes:
+        return None
+    if not isinstance(given, ImageData):
         raise ValueError("a network with classes needs labels: pass an ImageData")
-    if labels is not None and not 0 <= labels.min() <= labels.max() < classes:
+    labels = given.labels
+    if labels.shape != (len(given),):
+        raise ValueError(f"labels must have shape ({len(given)},), got {tuple(labels.shape)}")
+    if not 0 <= labels.min() <= labels.max() < classes:
         raise ValueError(
             f"labels run from {labels.min().item()} to {labels.max().item()}, "
             f"but the network has {classes} classes"
         )
-    return x, labels
+    return labels.long()

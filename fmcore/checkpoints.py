@@ -8,7 +8,9 @@ only, and is read with `weights_only=True`, so that no file can run code.
 from __future__ import annotations
 
 import os
+import re
 import signal
+import tempfile
 import threading
 import zipfile
 import zlib
@@ -54,7 +56,11 @@ class Checkpoints:
 
     def files(self) -> list[Path]:
         """All whole checkpoints, from the first to the latest."""
-        return sorted(self.folder.glob("step-*.pt"))
+        found = {file: re.fullmatch(r"step-(\d{8,})\.pt", file.name) for file in self._listing()}
+        return sorted((f for f in found if found[f]), key=lambda file: int(found[file][1]))
+
+    def _listing(self) -> list[Path]:
+        return list(self.folder.iterdir()) if self.folder.is_dir() else []
 
     def latest(self) -> Path | None:
         """The latest whole checkpoint, if there is one."""
@@ -72,8 +78,10 @@ class Checkpoints:
             )
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            for file in self.folder.glob("step-*.pt.partial"):
-                file.unlink()
+            for file in self._listing():
+                if file.name.endswith(".pt.partial"):
+                    file.unlink()
+            tempfile.TemporaryFile(dir=self.folder).close()  # it can be written to
         except OSError as error:
             raise ValueError(f"cannot use {self.folder} for checkpoints: {error}") from error
 
@@ -95,7 +103,9 @@ class Checkpoints:
             raise CheckpointError(
                 f"could not write {file} ({error}); {self._left('the latest whole one is')}"
             ) from error
-        for old in self.files()[: -self.keep]:
+        # Later ones are there if they were damaged and skipped: they do not count.
+        earlier = [old for old in self.files() if old.name <= file.name]
+        for old in earlier[: -self.keep]:
             old.unlink(missing_ok=True)
         return file
 
@@ -134,7 +144,10 @@ def _read(file: Path) -> dict:
             damaged = archive.testzip()
         if damaged:
             raise CheckpointError(f"{file} is damaged: the checksum of {damaged} is wrong")
-        return torch.load(file, map_location="cpu", weights_only=True)
+        state = torch.load(file, map_location="cpu", weights_only=True)
+        if not isinstance(state, dict) or not {"what", "step"} <= state.keys():
+            raise CheckpointError(f"{file} was not written by fmcore.fit")
+        return state
     except CheckpointError:
         raise
     except Exception as error:  # zipfile, pickle and torch each have errors of their own
@@ -147,7 +160,8 @@ def fingerprint(x: torch.Tensor) -> str:
     >>> fingerprint(torch.zeros(10, 2))
     '10 of (2,), float32, crc32 8e2318e6'
     """
-    checksum = zlib.crc32(x.cpu().contiguous().numpy().tobytes())
+    content = x.detach().cpu().contiguous().view(torch.uint8)  # NumPy has no bfloat16
+    checksum = zlib.crc32(content.numpy())
     dtype = str(x.dtype).removeprefix("torch.")
     return f"{len(x)} of {tuple(x.shape[1:])}, {dtype}, crc32 {checksum:08x}"
 
@@ -156,8 +170,8 @@ def fingerprint(x: torch.Tensor) -> str:
 def held_interrupt() -> Iterator[list[int]]:
     """Ctrl-C waits until the block is done; the list then says that it came.
 
-    A second one does not wait. Outside the main thread, where there are no signals, nothing is
-    held.
+    A second one does not wait: whoever waited for the signal before gets it at once. Where nobody
+    waits in Python, as in a thread or in a background job, nothing is held.
 
     >>> with held_interrupt() as came:
     ...     signal.raise_signal(signal.SIGINT)
@@ -165,7 +179,8 @@ def held_interrupt() -> Iterator[list[int]]:
     True
     """
     came: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
         yield came
         return
 
@@ -173,7 +188,7 @@ def held_interrupt() -> Iterator[list[int]]:
         came.append(number)
         signal.signal(signal.SIGINT, before)
 
-    before = signal.signal(signal.SIGINT, note) or signal.default_int_handler
+    signal.signal(signal.SIGINT, note)
     try:
         yield came
     finally:

@@ -17,7 +17,7 @@ from fmcore.checkpoints import CheckpointError, Checkpoints
 from fmcore.data import DataUnavailable, load_images
 from fmcore.metrics import Judge, report
 from fmcore.networks import UNet
-from fmcore.parallel import device_name, joined, team
+from fmcore.parallel import device_name, find_device, joined, team
 from fmcore.paths import OTPath
 from fmcore.recipes import RECIPES, TrainConfig
 from fmcore.sampling import check_picture, generate, save_grid
@@ -127,6 +127,7 @@ class Sample:
 
     def __call__(self) -> None:
         check_picture(self.out)
+        find_device(self.device)
         model = _model(self.weights, self.device)
         label = None if self.label is None else torch.full((self.n,), self.label)
         generator = torch.Generator().manual_seed(self.seed)
@@ -160,9 +161,13 @@ class Evaluate:
     """Where to compute."""
 
     def __call__(self) -> None:
-        if self.out:
-            check_writable(self.out)
+        out = self.out and check_writable(self.out)
+        find_device(self.device)
+        if not 200 <= self.n <= 60_000:
+            raise ValueError(f"n must lie between 200 and 60,000, got {self.n}")
         model = _model(self.weights, self.device)
+        if model.config["shape"] != [1, 28, 28]:
+            raise ValueError(f"only digits of 28x28 are judged, not {model.config['shape']}")
         train = load_images("mnist", root=self.root)
         test = load_images("mnist", split="test", root=self.root)
         generator = torch.Generator().manual_seed(self.seed)
@@ -178,7 +183,7 @@ class Evaluate:
         nfe = odeint(lambda x, t: -x, images[:1], method=self.solver, steps=self.steps).nfe
         print(f"{self.n:,} images, {self.solver}, {nfe} evaluations each, {seconds:.1f} s")
         print(report(found))
-        if self.out:
+        if out:
             about = {
                 "weights": self.weights,
                 "solver": self.solver,
@@ -190,8 +195,8 @@ class Evaluate:
                 "torch": torch.__version__,
                 "date": time.strftime("%Y-%m-%d"),
             }
-            self.out.write_text(json.dumps(about | found.as_dict(), indent=2) + "\n")
-            print(f"wrote {self.out}")
+            out.write_text(json.dumps(about | found.as_dict(), indent=2) + "\n")
+            print(f"wrote {out}")
 
 
 def _model(weights: str, device: str) -> FlowModel:

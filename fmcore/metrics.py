@@ -36,7 +36,7 @@ class Evaluation:
     """Share of the test images that lie where the images lie."""
     recall_floor: float
     sure: float
-    """Share of the images to which the classifier gives one class a probability above 0.9."""
+    """Share of the images to which the classifier gives one class more than one half."""
     sure_floor: float
     classes: tuple[float, ...]
     """Share of each digit, 0 to 9, as the classifier reads them."""
@@ -63,7 +63,8 @@ class Judge:
 
     The floors take `n` training images, spread over the whole set, in place of the samples, so that
     they have the bias of the same `n`: a Fréchet distance of few images is too large, whatever they
-    are. (`nearest_floor` takes the test images, for training images are their own neighbours.)
+    are. `nearest_floor` and `sure_floor` are those of all test images, which the classifier has not
+    seen and which are not their own neighbours.
     Compare scores at the same `n` only; the habit is 10,000. `ValueError` for fewer than 200 test
     images.
     """
@@ -77,11 +78,11 @@ class Judge:
         classifier: DigitClassifier | None = None,
         device: str = "cpu",
     ):
-        self.train = train or load_images("mnist")
-        test = test or load_images("mnist", split="test")
+        self.train = load_images("mnist") if train is None else train
+        test = load_images("mnist", split="test") if test is None else test
         if len(test) < FEWEST:
             raise ValueError(f"at least {FEWEST} test images are needed, got {len(test)}")
-        self.classifier = copy.deepcopy(classifier or load_classifier()).to(device)
+        self.classifier = copy.deepcopy(classifier or load_classifier()).to(device).eval()
         self.known = self.train.pixels.to(device).flatten(1).float() / 127.5
         self.features, self.probabilities = look(test.pixels, self.classifier)
         self.near = nearest(test.pixels, self.known)
@@ -122,8 +123,8 @@ class Judge:
             precision_floor=precision_floor,
             recall=recall,
             recall_floor=recall_floor,
-            sure=_share(probabilities.amax(1) > 0.9),
-            sure_floor=_share(self.probabilities.amax(1) > 0.9),
+            sure=_share(probabilities.amax(1) > 0.5),
+            sure_floor=_share(self.probabilities.amax(1) > 0.5),
             classes=tuple(shares.tolist()),
             class_distance=(shares - truth).abs().sum().item() / 2,
             accuracy=right,

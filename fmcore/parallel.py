@@ -38,6 +38,16 @@ class Team:
             return model
         return nn.parallel.DistributedDataParallel(model, broadcast_buffers=False)
 
+    def agree(self, mine: str, verb: str, remedy: str) -> None:
+        """`ValueError` everywhere unless `mine` is the same in all processes; each has to ask."""
+        if self.size == 1:
+            return
+        said: list = [None] * self.size
+        dist.all_gather_object(said, mine)
+        if len({*said}) > 1:
+            what = "; ".join(f"process {rank} {verb} {each}" for rank, each in enumerate(said))
+            raise ValueError(f"the processes do not agree: {what}; they must {remedy}")
+
     def mean(self, x: Tensor) -> Tensor:
         """The mean over all processes. Each of them has to ask."""
         if self.size > 1:
@@ -87,6 +97,29 @@ def joined(device: str) -> Iterator[str]:
         yield device
     finally:
         dist.destroy_process_group()
+
+
+def find_device(name: str) -> torch.device:
+    """The device of that name, if one can compute on it; otherwise `ValueError`.
+
+    >>> find_device("cpu")
+    device(type='cpu')
+    """
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(f"device={name!r} is no device: {error}") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device={name!r} was asked for, but no GPU is available")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"device={name!r} was asked for, but there are {torch.cuda.device_count()}"
+        )
+    try:
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(f"device={name!r} cannot be computed on: {error}") from None
+    return device
 
 
 def device_name(device: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import operator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -57,6 +59,13 @@ class TrainConfig:
     """Show a progress bar."""
 
     def __post_init__(self) -> None:
+        for name in ("epochs", "steps", "batch_size", "warmup", "seed", "log_every"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, bool):
+                with contextlib.suppress(TypeError):  # what is no whole number is refused below
+                    object.__setattr__(self, name, operator.index(value))
+        if not isinstance(self.seed, int):
+            raise ValueError(f"seed must be a whole number, got {self.seed!r}")
         if (self.epochs is None) == (self.steps is None):
             raise ValueError(
                 "give exactly one of epochs and steps, "
@@ -66,6 +75,10 @@ class TrainConfig:
             value = getattr(self, name)
             if value is not None and (not isinstance(value, int) or value < 1):
                 raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
+        for name in ("lr", "weight_decay", "ema", "label_dropout", "clip"):
+            value = getattr(self, name)
+            if value is not None:  # a NumPy number could not be saved as a plain value
+                object.__setattr__(self, name, float(value))
         for name, low, high in (
             ("lr", 0, math.inf),
             ("weight_decay", 0, math.inf),

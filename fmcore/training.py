@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import torch
@@ -35,12 +36,14 @@ def fit(
     floats are taken as they are. All of it moves to the device at once. Labels are used if the
     network has classes. An epoch is a new shuffle of the data, without the last incomplete batch.
 
-    Everything random comes from `config.seed`: the same seed, data and initial weights on the same
-    CPU give the same weights, bit for bit. With `checkpoints` this holds for a run that was killed
-    and resumed as well; such a run is also saved when it is interrupted (Ctrl-C) or left early.
+    All that is drawn here comes from `config.seed` (dropout inside a network does not): the same
+    seed, data and initial weights on the same CPU give the same weights, bit for bit. With
+    `checkpoints` this holds for a run that was killed and resumed as well; such a run is also saved
+    when it is interrupted (Ctrl-C) or left early.
     In processes started by `torchrun` each works on its share of the batch, and the first saves.
 
-    `ValueError` for data that cannot be trained on, for a device or a precision that is not there,
+    The work, and with it the checks, begins when the first metrics are asked for. `ValueError` or
+    `TypeError` for data that cannot be trained on, for a device or a precision that is not there,
     and for a checkpoint of another training, with the fields that differ. `CheckpointError` for
     one that cannot be read or written. `FloatingPointError`, with the step, as soon as a report or
     a checkpoint finds that the loss is not finite.
@@ -54,7 +57,7 @@ def fit(
     us = team()
     device = check.device(config)
     x, labels = check.data(data, model, config, us)
-    run = Run(model, path, x, config, device, us, checkpoints)
+    run = Run(model, path, x, labels, config, device, us, checkpoints)
     x, labels = x.to(device), None if labels is None else labels.to(device)
     size, batches, steps = config.batch_size, run.batches, run.steps
 
@@ -70,7 +73,7 @@ def fit(
     try:
         while run.step < steps:
             with held_interrupt() as interrupted:  # a step is done or not begun, never half done
-                step = run.step
+                step, run.whole = run.step, False
                 if step % batches == 0:
                     run.order = torch.randperm(len(x), generator=generator, device=device)
                 rows = run.order[step % batches * size :][:size]
@@ -103,10 +106,9 @@ def fit(
                 get_ema_multi_avg_fn(min(config.ema, step / (9 + step)))(averages, parameters, step)
 
                 run.losses.append(loss.detach())  # on the device; the host waits when it reports
-                run.step = done = step + 1
+                run.step, run.whole = step + 1, True
+                done = run.step
             bar.update()
-            if interrupted:
-                raise KeyboardInterrupt
             reporting = done % config.log_every == 0 or done == steps
             if reporting:
                 report = run.report()
@@ -115,6 +117,8 @@ def fit(
                 )
             if checkpoints and (done % checkpoints.every == 0 or done == steps):
                 run.save()
+            if interrupted:
+                signal.raise_signal(signal.SIGINT)  # to whoever waits for it
             if reporting:
                 yield report
     except GeneratorExit:  # the caller left the loop
@@ -126,7 +130,9 @@ def fit(
         bar.close()
 
 
-def _draw(x: Tensor, config: TrainConfig, g: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+def _draw(
+    x: Tensor, config: TrainConfig, g: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor | None]:
     """Noise `(B, *shape)`, times `(B,)` and weights `(B,)` or None, for the whole batch."""
     size, dtype = config.batch_size, x.dtype if x.is_floating_point() else torch.float32
     x0 = torch.randn(size, *x.shape[1:], generator=g, device=g.device, dtype=dtype)
@@ -135,7 +141,8 @@ def _draw(x: Tensor, config: TrainConfig, g: torch.Generator) -> tuple[Tensor, T
     else:
         t = torch.rand(size, generator=g, device=g.device, dtype=dtype)
     if config.times == "stratified":
-        t = (torch.arange(size, device=g.device) + t) / size
+        below_1 = 1 - torch.finfo(dtype).eps / 2  # rounding may reach 1, where paths may end
+        t = ((torch.arange(size, device=g.device) + t) / size).clamp_max(below_1)
     if config.loss != "reference":
         return x0, t, None
     t = 1e-5 + (1 - 2e-5) * t  # as `reference_loss` draws it

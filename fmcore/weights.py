@@ -54,7 +54,8 @@ class FlowModel(nn.Module):
         }
 
     def forward(self, x: Tensor, t: float | Tensor, label: Tensor | None = None) -> Tensor:
-        return self.net(x, t) if label is None else self.net(x, t, label)
+        v = self.net(x, t) if label is None else self.net(x, t, label)
+        return v.to(x.dtype)  # under autocast a network answers in half precision
 
 
 def check_writable(file: str | FilePath) -> FilePath:

@@ -1,19 +1,21 @@
 """Checkpoints: whole or not at all, and a resumed training is the same training."""
 
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
+from pathlib import Path as FilePath
 
+import numpy as np
 import pytest
 import torch
 
 from fmcore.checkpoints import CheckpointError, Checkpoints, held_interrupt
 from fmcore.data import ImageData
 from fmcore.networks import UNet
-from fmcore.paths import OTPath, VPPath
+from fmcore.paths import OTPath, Path, VPPath
 from fmcore.training import TrainConfig, fit
 
 STEPS = 20
@@ -28,6 +30,11 @@ def pictures(n=40, seed=5):
     g = torch.Generator().manual_seed(seed)
     pixels = torch.randint(0, 256, (n, 1, 8, 8), generator=g, dtype=torch.uint8)
     return ImageData(pixels, torch.randint(0, 10, (n,), generator=g), "noise", "test")
+
+
+def relabelled():
+    data = pictures()
+    return ImageData(data.pixels, data.labels.flip(0), data.name, data.source)
 
 
 def config(**kwargs):
@@ -131,7 +138,7 @@ for kill in [True] * 10 + [False]:
         os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     latest = Checkpoints(folder).latest()
-    print(latest.stem[5:] if latest else 0, len(list(Path(folder).glob("*.partial"))))
+    print(latest.stem[5:] if latest else 0, len(list(FilePath(folder).glob("*.partial"))))
 """
 
 
@@ -139,7 +146,7 @@ def test_killed_at_ten_random_moments(tmp_path):
     """SIGKILL at any time, also while a checkpoint is being written: it saves after every step."""
     out = tmp_path / "ema.pt"
     code = KILLED.format(
-        tests=str(Path(__file__).parent), folder=str(tmp_path / "run"), out=str(out)
+        tests=str(FilePath(__file__).parent), folder=str(tmp_path / "run"), out=str(out)
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
@@ -196,6 +203,73 @@ def test_ctrl_c_without_checkpoints():
         train(path=Pressed())
 
 
+def test_a_torn_step_is_not_saved(tmp_path, whole):
+    """The second Ctrl-C ends step 7 in the middle: the checkpoint before it is the last word."""
+    steps = []
+
+    class Impatient(OTPath):
+        def sample(self, x0, x1, t):
+            steps.append(t)
+            if len(steps) == 7:
+                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(signal.SIGINT)
+            return super().sample(x0, x1, t)
+
+    with pytest.raises(KeyboardInterrupt, match=r"step 6 of 20; .*step-00000004.pt: resume"):
+        train(tmp_path, path=Impatient())
+    _, model = train(tmp_path, resume=True, path=Impatient())
+    assert torch.equal(weights(model), weights(whole[1]))
+
+
+def test_nothing_saved_is_said(tmp_path):
+    class Impatient(OTPath):
+        def sample(self, x0, x1, t):
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt, match="step 0 of 20; nothing was saved"):
+        train(tmp_path, path=Impatient())
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("step", [6, STEPS])
+def test_ctrl_c_in_a_reporting_step_does_not_spoil_the_next_report(step, tmp_path, whole):
+    steps = []
+
+    class Pressed(OTPath):
+        def sample(self, x0, x1, t):
+            steps.append(t)
+            if len(steps) == step:
+                signal.raise_signal(signal.SIGINT)
+            return super().sample(x0, x1, t)
+
+    with pytest.raises(KeyboardInterrupt, match=f"after step {step} of"):
+        train(tmp_path, path=Pressed())
+    rest, _ = train(tmp_path, resume=True, path=Pressed())
+    expected = [m.loss for m in whole[0] if m.step > step] or [whole[0][-1].loss]
+    assert [m.loss for m in rest] == expected
+
+
+def test_the_signal_goes_to_whoever_waits_for_it():
+    """A program with a handler of its own for Ctrl-C keeps it, and may go on."""
+    called, before = [], signal.getsignal(signal.SIGINT)
+
+    class Pressed(OTPath):
+        def sample(self, x0, x1, t):
+            signal.raise_signal(signal.SIGINT)
+            return super().sample(x0, x1, t)
+
+    try:
+        signal.signal(signal.SIGINT, lambda *_: called.append(1))
+        metrics, _ = train(path=Pressed(), cfg=config(epochs=1))
+        assert len(called) == 5 and metrics[-1].step == 5
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a job in the background
+        metrics, _ = train(path=Pressed(), cfg=config(epochs=1))
+        assert metrics[-1].step == 5 and signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_a_second_ctrl_c_does_not_wait():
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
@@ -232,6 +306,7 @@ def test_checkpoints_of_another_training_are_not_overwritten(tmp_path):
         (dict(cfg=config(seed=1, clip=None)), r"clip is None, was 1.0; seed is 1, was 0$"),
         (dict(cfg=config(epochs=5)), r"epochs is 5, was 4$"),
         (dict(path=VPPath()), r"path is 'VPPath.*', was 'OTPath\(sigma_min=0.0\)'$"),
+        (dict(data=relabelled()), r"labels is '40 of \(\), int64, crc32"),
         (dict(data=pictures(seed=6)), r"data is '40 of \(1, 8, 8\), uint8, crc32"),
         (dict(model=unet(num_classes=11)), r"network is .UNet.*11.*was .UNet.*10"),
     ],
@@ -259,6 +334,31 @@ def test_a_damaged_checkpoint(tmp_path, whole):
         train(tmp_path, resume=True)
     _, model = train(tmp_path, resume=True, skip_damaged=True)
     assert torch.equal(weights(model), weights(whole[1]))
+
+
+def test_skipped_files_do_not_push_out_good_ones(tmp_path):
+    train(tmp_path, every=4, keep=5)
+    for file in Checkpoints(tmp_path).files()[2:]:  # 12, 16 and 20
+        file.write_bytes(b"damaged")
+    train(tmp_path, stop=9, every=1, keep=1, resume=True, skip_damaged=True)
+    assert Checkpoints(tmp_path).files()[0].name == "step-00000009.pt"
+
+
+def test_only_files_of_its_own_name_are_checkpoints(tmp_path):
+    train(tmp_path, stop=9)
+    saved = Checkpoints(tmp_path)
+    latest = saved.latest()
+    for name in ("step-best.pt", "step-00000099.pt.partial", "step-7.pt", "notes.txt"):
+        (tmp_path / name).write_bytes(latest.read_bytes())
+    assert saved.latest() == latest
+    (tmp_path / "step-100000000.pt").write_bytes(latest.read_bytes())  # nine digits come last
+    assert saved.latest().name == "step-100000000.pt"
+
+
+def test_a_file_that_another_program_wrote(tmp_path):
+    torch.save({"weight": torch.zeros(3)}, tmp_path / "step-00000001.pt")
+    with pytest.raises(CheckpointError, match="00001.pt was not written by fmcore.fit"):
+        train(tmp_path, resume=True)
 
 
 @pytest.mark.parametrize("length", [0, 100, 0.5, 0.999])
@@ -346,6 +446,39 @@ def test_nan_names_the_step_and_the_last_good_checkpoint(tmp_path):
         train(tmp_path, path=Poison(), every=4)
     assert Checkpoints(tmp_path).latest().name == "step-00000008.pt"
     assert json.dumps(torch.load(Checkpoints(tmp_path).latest())["what"])  # plain values
+
+
+def test_masks_with_minus_infinity_are_no_fault(tmp_path):
+    model = unet(num_classes=10)
+    model.register_buffer("mask", torch.tensor([0.0, -math.inf]))
+    train(tmp_path, stop=4, model=model)
+    assert Checkpoints(tmp_path).latest()
+
+
+def test_numbers_of_numpy_are_saved_as_numbers(tmp_path, whole):
+    cfg = config(lr=np.float64(1e-3), clip=np.float32(1), batch_size=np.int64(8))
+    train(tmp_path, stop=9, cfg=cfg)
+    _, model = train(tmp_path, resume=True)
+    assert torch.equal(weights(model), weights(whole[1]))
+
+
+def test_a_path_of_ones_own_can_be_resumed(tmp_path):
+    class Straight(Path):
+        def a(self, t):
+            return t
+
+        def b(self, t):
+            return 1 - t
+
+        def da(self, t):
+            return torch.ones_like(t)
+
+        def db(self, t):
+            return -torch.ones_like(t)
+
+    train(tmp_path, stop=9, path=Straight())
+    rest, _ = train(tmp_path, resume=True, path=Straight())
+    assert rest[-1].step == STEPS
 
 
 def test_nan_weights_are_not_saved(tmp_path):

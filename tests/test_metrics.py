@@ -217,4 +217,6 @@ def test_too_few_to_compare_with():
 
 def test_a_judge_leaves_the_shared_classifier_alone():
     """It works on a copy: another judge may be on another device."""
-    assert Judge(TRAIN, TEST, classifier=load_classifier()).classifier is not load_classifier()
+    given = DigitClassifier().train()
+    judge = Judge(TRAIN, TEST, classifier=given)
+    assert judge.classifier is not given and given.training and not judge.classifier.training

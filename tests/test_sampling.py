@@ -162,3 +162,15 @@ def test_saved_picture_is_the_grid(tmp_path, channels):
     assert (read.reshape(image_grid(images).shape) == image_grid(images).numpy()).all()
     with pytest.raises(ValueError, match="no folder"):
         save_grid(images, tmp_path / "none" / "x.png")
+
+
+def test_half_precision_is_the_networks_own_affair():
+    """Under autocast the network answers in bfloat16; the state stays in float32."""
+    torch.manual_seed(0)
+    model = FlowModel(UNet(base=8, time_dim=16, groups=4), OTPath(), (1, 8, 8))
+    noise = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert model.net(noise, 0.5).dtype == torch.bfloat16
+        half = generate(model, 2, steps=3, x0=noise)
+    full = generate(model, 2, steps=3, x0=noise)
+    assert half.dtype == torch.float32 and 0 < (half - full).abs().max() < 0.1

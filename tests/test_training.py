@@ -8,10 +8,11 @@ import torch
 
 from fmcore import _training_checks as check
 from fmcore.data import ImageData, toy
+from fmcore.losses import reference_weight
 from fmcore.networks import MLP, UNet
 from fmcore.paths import OTPath
 from fmcore.sampling import generate
-from fmcore.training import TrainConfig, fit
+from fmcore.training import TrainConfig, _draw, fit
 from fmcore.weights import FlowModel, load_weights, save_weights
 
 
@@ -227,6 +228,42 @@ def test_noise_is_standard_and_new_in_every_step():
     assert torch.cat(seen).unique(dim=0).shape[0] == 40 * 64
 
 
+def test_stratified_times_stay_below_1():
+    """In float32 the last slice would round to 1, where the velocity of a VPPath is infinite."""
+    x = torch.zeros(2**16, 2)
+    for seed in range(480, 490):
+        g = torch.Generator().manual_seed(seed)
+        _, t, _ = _draw(x, config(batch_size=2**16, times="stratified"), g)
+        assert t.max() < 1
+
+
+def test_what_the_reference_recipe_draws():
+    """t is kept off both ends, and the weights of the whole batch have the mean 1."""
+    x = torch.zeros(2**20, 1)
+    g = torch.Generator().manual_seed(0)
+    _, t, weight = _draw(x, config(batch_size=2**20, loss="reference"), g)
+    assert 1e-5 <= t.min() < 2e-5 and 1 - 2e-5 < t.max() <= 1 - 1e-5 + 1e-7
+    torch.testing.assert_close(weight, reference_weight(t))
+    assert _draw(x, config(batch_size=2**20), g)[2] is None
+
+
+def test_the_reference_loss_is_trained_with_its_weights():
+    """The first reported loss is that of the formula on the same draws."""
+    x, cfg = toy_data(), config(loss="reference", steps=1, batch_size=64, log_every=1)
+    torch.manual_seed(0)
+    model = MLP(hidden=8, depth=1)
+    with torch.no_grad():
+        g = torch.Generator().manual_seed(0)
+        x1 = x[torch.randperm(64, generator=g)]
+        x0, u = torch.randn(64, 2, generator=g), torch.rand(64, generator=g)
+        t = 1e-5 + (1 - 2e-5) * u
+        v = model(t[:, None] * x1 + (1 - t[:, None]) * x0, t)
+        error = torch.nn.functional.smooth_l1_loss(v, x1 - x0, beta=0.1, reduction="none")
+        w = t * (1 - t) / (t * (1 - t)).mean()
+        expected = (w[:, None] * error).mean() + 3e-5 * v.square().mean()
+    assert train(model, x, cfg)[0].loss == pytest.approx(expected.item(), rel=1e-5)
+
+
 def test_statistics_of_the_network_are_copied_into_the_average():
     """Batch normalisation in evaluation mode: the average must know what the network has seen."""
 
@@ -243,6 +280,7 @@ def test_statistics_of_the_network_are_copied_into_the_average():
     assert model.norm.running_mean.abs().min() > 0.5
     assert torch.equal(ema.norm.running_mean, model.norm.running_mean)
     assert ema.norm.num_batches_tracked == 20
+    assert not ema.training and model.training  # to be sampled from as it is
 
 
 def test_seconds_to_go():
@@ -290,6 +328,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_steps():
         ({"schedule": "linear"}, "schedule must be one of .*cosine.*got 'linear'"),
         ({"loss": "mse"}, "loss must be one of .*cfm"),
         ({"precision": "fp8"}, "precision must be one of .*bf16"),
+        ({"seed": 1.5}, "seed must be a whole number, got 1.5"),
         ({"times": "gaussian"}, "times must be one of .*stratified.*got 'gaussian'"),
     ],
 )
@@ -333,6 +372,7 @@ def test_a_misspelt_setting():
         ({"precision": "fp16"}, "precision='fp16' needs a GPU; on a CPU take 'bf16' or 'fp32'"),
         ({"device": "abacus"}, "device='abacus' is no device"),
         ({"device": "cuda:64"}, "device='cuda:64' was asked for, but"),
+        ({"device": "meta"}, "device='meta' cannot be computed on"),
     ],
 )
 def test_devices_and_precisions_that_are_not_there(kwargs, message):
@@ -347,12 +387,44 @@ def test_a_gpu_without_bfloat16(bf16, monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: bf16)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Tesla T4")
+    monkeypatch.setattr(check, "find_device", torch.device)
     settings = config(device="cuda", precision="bf16")
     if bf16:
         assert check.device(settings).type == "cuda"
     else:
         with pytest.raises(ValueError, match="'bf16' is not supported by Tesla T4; take 'fp16'"):
             check.device(settings)
+
+
+def test_bad_data_of_other_kinds():
+    with pytest.raises(TypeError, match="data is torch.float64, the network's weights are torch.f"):
+        train(MLP(), toy_data().double(), config())
+    with pytest.raises(ValueError, match=r"data must have shape \(N, \*shape\), got \(64,\)"):
+        train(MLP(), torch.zeros(64), config())
+    with pytest.raises(ValueError, match="MLP has no parameter that could be trained"):
+        train(MLP().requires_grad_(False), toy_data(), config())
+    data = pictures()
+    for labels in (data.labels[:20], data.labels[:, None]):
+        with pytest.raises(ValueError, match=r"labels must have shape \(32,\), got"):
+            wrong = ImageData(data.pixels, labels, "noise", "test")
+            train(unet(num_classes=10), wrong, config())
+    small = ImageData(data.pixels, data.labels.to(torch.uint8), "noise", "test")
+    assert train(unet(num_classes=10), small, config(steps=1))[0].step == 1
+
+
+def test_a_network_with_settings_of_its_own_kind():
+    """`config` may be anything in somebody else's network."""
+    model = MLP(hidden=8, depth=1)
+
+    class Foreign(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.config, self.net = object(), model
+
+        def forward(self, x, t):
+            return self.net(x, t)
+
+    assert train(Foreign(), toy_data().requires_grad_(), config(steps=1))[0].step == 1
 
 
 def test_bad_data():
