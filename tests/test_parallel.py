@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from fmcore._training_checks import data
+from fmcore.checkpoints import Checkpoints
 from fmcore.data import toy
 from fmcore.networks import MLP
 from fmcore.parallel import Team
@@ -40,7 +41,7 @@ with joined("cpu") as device:
     torch.manual_seed(team().rank)  # the first process decides: DDP sends its weights to the others
     for p in model.parameters():
         torch.nn.init.normal_(p, std=0.3)
-    saved = Checkpoints(folder + "/run", every=4, resume=True)
+    saved = Checkpoints(folder + {run}, every=4, resume=True)
     metrics = list(fit(model, Killed(), points(), config({loss!r}), checkpoints=saved))
     torch.save(outcome(metrics), f"{{folder}}/{{team().rank}}.pt")
 """  # noqa: E501
@@ -90,7 +91,9 @@ def test_two_processes_equal_one(loss, kill, tmp_path):
     """
     script = tmp_path / "worker.py"
     tests = str(Path(__file__).parent)
-    script.write_text(WORKER.format(tests=tests, folder=str(tmp_path), loss=loss, kill=kill))
+    script.write_text(
+        WORKER.format(tests=tests, folder=str(tmp_path), loss=loss, kill=kill, run=repr("/run"))
+    )
     result = torchrun("--max-restarts=2", str(script))
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "dead").exists() == kill
@@ -103,6 +106,24 @@ def test_two_processes_equal_one(loss, kill, tmp_path):
         for (step, loss_of_two), (same, loss_of_one) in zip(two["losses"], expected, strict=True):
             assert step == same and loss_of_two == pytest.approx(loss_of_one, rel=1e-5)
         torch.testing.assert_close(two["weights"], one["weights"], atol=2e-6, rtol=1e-5)
+
+
+def test_processes_that_would_go_on_from_different_steps(tmp_path):
+    """As on two machines that do not share a disk."""
+    model, folder = MLP(hidden=16, depth=2), tmp_path / "run0"
+    path = type("Killed", (OTPath,), {})()  # by this name a checkpoint knows the path of WORKER
+    for m in fit(model, path, points(), config("cfm"), checkpoints=Checkpoints(folder)):
+        if m.step == 8:
+            break
+    script, tests = tmp_path / "worker.py", str(Path(__file__).parent)
+    script.write_text(
+        WORKER.format(tests=tests, folder=str(tmp_path), loss="cfm", kill=False,
+                      run='f"/run{team().rank}"')
+    )  # fmt: skip
+    result = torchrun(str(script))
+    assert result.returncode != 0
+    assert "process 0 would go on from step 8; process 1 would go on from step 0" in result.stderr
+    assert [file.name for file in folder.iterdir()] == ["step-00000008.pt"]
 
 
 def test_the_command_line_in_two_processes(tmp_path):
