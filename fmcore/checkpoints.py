@@ -98,6 +98,7 @@ class Checkpoints:
                 stream.flush()
                 os.fsync(stream.fileno())  # on the disk before it gets its name
             os.replace(partial, file)
+            _sync(self.folder)
         except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
             partial.unlink(missing_ok=True)
             raise CheckpointError(
@@ -135,6 +136,16 @@ class Checkpoints:
     def _left(self, words: str) -> str:
         latest = self.latest()
         return f"{words} {latest}" if latest else "there is no earlier one"
+
+
+def _sync(folder: Path) -> None:
+    """The new name, too, is on the disk. Windows has no way to ask for that."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _read(file: Path) -> dict:

@@ -28,7 +28,7 @@ class TimeEmbedding(nn.Module):
 
     The scale s decides how far the waves turn while t goes from 0 to 1. With s = 2 pi the fastest
     turns once and most dimensions hardly move; with s = 1000, as in diffusion models whose time
-    counts 1000 steps, a third of them turn at least once and nearly all of them move.
+    counts 1000 steps, more than half of them turn at least once, and most dimensions move.
 
     >>> TimeEmbedding(4)(torch.tensor([0.0])).tolist()
     [[1.0, 1.0, 0.0, 0.0]]

@@ -74,6 +74,7 @@ def joined(device: str) -> Iterator[str]:
     A process that was not started by `torchrun` stays alone, on the device it asked for. With
     "cuda", process k of a machine takes its GPU k; `ValueError` if there is none.
     """
+    find_device(device)
     if not dist.is_available() or not dist.is_torchelastic_launched():
         yield device
         return
