@@ -67,6 +67,14 @@ def whole():
     return train()
 
 
+@pytest.fixture(autouse=True)
+def python_waits_for_ctrl_c():
+    """Also where the tests are a job in the background, to which Ctrl-C means nothing."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 # ---- the same training
 
 
