@@ -147,4 +147,4 @@ RECIPES = {
         ),
     ),
 }  # fmt: skip
-"""The two recipes by name: "reference", and "mnist", by which the shipped weights are trained."""
+"""The two recipes by name: "reference", and "mnist", the one of this book."""
