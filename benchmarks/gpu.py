@@ -28,9 +28,8 @@ import traceback
 from dataclasses import replace
 from pathlib import Path
 
+import reference
 import torch
-import torchvision
-from torchvision import transforms
 
 import fmcore
 from fmcore.data import load_images
@@ -61,31 +60,19 @@ def synchronize(device: str) -> None:
 
 def reference_way(args) -> dict:
     """Seconds of a step as the reference script makes it, and of 50 epochs of them."""
-    recipe, root = RECIPES["reference"], Path(load_images("mnist").source)
-    to_tensor = transforms.Compose([transforms.ToTensor(), transforms.Normalize(0.5, 0.5)])
-    dataset = torchvision.datasets.MNIST(root=root, transform=to_tensor)
-    loader = torch.utils.data.DataLoader(
-        dataset, batch_size=args.batch, shuffle=True, drop_last=True, num_workers=args.workers
-    )
-    net = network(recipe if not args.rehearse else small(recipe), 0).to(args.device)
-    average = {name: value.clone() for name, value in net.state_dict().items()}
-    optimizer = torch.optim.AdamW(net.parameters(), lr=2e-4)
-    g = torch.Generator(args.device).manual_seed(0)
+    recipe = RECIPES["reference"]
+    net = network(small(recipe) if args.rehearse else recipe, 0).to(args.device)
+    work = reference.steps(
+        net, recipe.path, reference_loss, batch=args.batch, lr=recipe.train.lr,
+        device=args.device, workers=args.workers,
+    )  # fmt: skip
     steps, warm = (3, 1) if args.rehearse else (300, 30)
-    batches = (x1 for _ in range(EPOCHS) for x1, _ in loader)  # with the restarts of its workers
-    for step, x1 in zip(range(warm + steps), batches, strict=False):
-        if step == warm:
-            synchronize(args.device)
-            start = time.perf_counter()
-        loss = reference_loss(net, recipe.path, x1.to(args.device), generator=g)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        with torch.no_grad():
-            for name, value in net.state_dict().items():
-                average[name].mul_(0.999).add_(value, alpha=0.001)
-        if step % 200 == 0:
-            loss.item()
+    for _ in range(warm):
+        next(work)
+    synchronize(args.device)
+    start = time.perf_counter()
+    for _ in range(steps):  # across the end of an epoch, where the workers start anew
+        next(work)
     synchronize(args.device)
     seconds = (time.perf_counter() - start) / steps
     return {

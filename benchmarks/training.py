@@ -25,10 +25,9 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import reference
 import torch
-import torchvision
 from solvers import processor
-from torchvision import transforms
 
 from fmcore.data import load_images
 from fmcore.losses import cfm_loss
@@ -76,20 +75,7 @@ def fit_steps(base: int, batch: int, device: str) -> Iterator[None]:
 
 def reference_steps(base: int, batch: int, device: str) -> Iterator[None]:
     net = network(base, device)
-    average = {name: value.clone() for name, value in net.state_dict().items()}
-    to_tensor = transforms.Compose([transforms.ToTensor(), transforms.Normalize(0.5, 0.5)])
-    dataset = torchvision.datasets.MNIST(load_images("mnist").source, transform=to_tensor)
-    loader = torch.utils.data.DataLoader(dataset, batch_size=batch, shuffle=True, drop_last=True)
-    g, optimizer = torch.Generator(device).manual_seed(0), torch.optim.AdamW(net.parameters(), LR)
-    for x1, _ in loader:
-        loss = cfm_loss(net, OTPath(), x1.to(device), generator=g)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        with torch.no_grad():
-            for name, value in net.state_dict().items():
-                average[name].mul_(0.999).add_(value, alpha=0.001)
-        yield
+    yield from reference.steps(net, OTPath(), cfm_loss, batch=batch, lr=LR, device=device)
 
 
 @torch.no_grad()

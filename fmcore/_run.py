@@ -57,7 +57,6 @@ class Run:
         self.model, self.config, self.us, self.checkpoints = model, config, us, checkpoints
         self.batches = len(x) // config.batch_size
         self.steps = config.steps if config.steps is not None else config.epochs * self.batches
-        self.autocast = config.precision != "fp32"
         self.ema = AveragedModel(model).module.requires_grad_(False)
         model.to(device).train()
         self.ema.to(device).eval()

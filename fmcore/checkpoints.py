@@ -7,7 +7,6 @@ only, and is read with `weights_only=True`, so that no file can run code.
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import tempfile
@@ -20,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+
+from fmcore._files import written_whole
 
 
 class CheckpointError(RuntimeError):
@@ -91,16 +92,10 @@ class Checkpoints:
         `CheckpointError` if the disk is full or gone; what was saved before is still there.
         """
         file = self.folder / f"step-{step:08d}.pt"
-        partial = file.with_name(file.name + ".partial")
         try:
-            with open(partial, "wb") as stream:
+            with written_whole(file) as stream:
                 torch.save(state, stream)
-                stream.flush()
-                os.fsync(stream.fileno())  # on the disk before it gets its name
-            os.replace(partial, file)
-            _sync(self.folder)
         except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
-            partial.unlink(missing_ok=True)
             raise CheckpointError(
                 f"could not write {file} ({error}); {self._left('the latest whole one is')}"
             ) from error
@@ -136,16 +131,6 @@ class Checkpoints:
     def _left(self, words: str) -> str:
         latest = self.latest()
         return f"{words} {latest}" if latest else "there is no earlier one"
-
-
-def _sync(folder: Path) -> None:
-    """The new name, too, is on the disk. Windows has no way to ask for that."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _read(file: Path) -> dict:

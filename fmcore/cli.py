@@ -12,10 +12,11 @@ from typing import Annotated, Literal
 
 import torch
 import tyro
+from torch import Tensor
 
 from fmcore.checkpoints import CheckpointError, Checkpoints
 from fmcore.data import DataUnavailable, load_images
-from fmcore.metrics import Judge, report
+from fmcore.metrics import FEWEST, Judge, report
 from fmcore.networks import UNet
 from fmcore.parallel import device_name, find_device, joined, team
 from fmcore.paths import OTPath
@@ -102,83 +103,84 @@ class Train:
         print(f"wrote {self.out}")
 
 
-@dataclass(frozen=True)
-class Sample:
+@dataclass(frozen=True, kw_only=True)
+class _Draw:
+    """What `sample` and `evaluate` have in common: a network, and how to draw with it."""
+
+    weights: str = "mnist"
+    """A weight file, or the name of a model that comes with the library."""
+    solver: Literal[tuple(SOLVERS)] = "heun"
+    """How to integrate."""
+    steps: int = 10
+    """Number of steps."""
+    seed: int = 0
+    """Seed of all that is drawn."""
+    device: str = "cpu"
+    """Where to compute."""
+
+    def model(self) -> FlowModel:
+        """A file if it looks like one, else a model of the library."""
+        find_device(self.device)
+        is_file = Path(self.weights).suffix or Path(self.weights).exists()
+        return (load_weights if is_file else load_pretrained)(self.weights).to(self.device)
+
+    def draw(
+        self, model: FlowModel, n: int, label: Tensor | None, generator: torch.Generator
+    ) -> tuple[Tensor, float]:
+        """Images, and the seconds they took."""
+        start = time.perf_counter()
+        images = generate(
+            model, n, method=self.solver, steps=self.steps, generator=generator, label=label
+        )
+        return images, time.perf_counter() - start
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample(_Draw):
     """Draw images with a trained network and write them as one picture."""
 
     out: Path
     """Where the picture goes (.png)."""
-    weights: str = "mnist"
-    """A weight file, or the name of a model that comes with the library."""
     n: int = 64
     """How many images."""
-    solver: Literal[tuple(SOLVERS)] = "heun"
-    """How to integrate."""
-    steps: int = 10
-    """Number of steps."""
     label: int | None = None
     """The class, for a network that knows classes."""
     columns: int | None = None
     """Images in a row."""
-    seed: int = 0
-    """Seed of the noise."""
-    device: str = "cpu"
-    """Where to compute."""
 
     def __call__(self) -> None:
         check_picture(self.out)
-        find_device(self.device)
-        model = _model(self.weights, self.device)
         label = None if self.label is None else torch.full((self.n,), self.label)
         generator = torch.Generator().manual_seed(self.seed)
-        start = time.perf_counter()
-        images = generate(
-            model, self.n, method=self.solver, steps=self.steps, generator=generator, label=label
-        )
+        images, seconds = self.draw(self.model(), self.n, label, generator)
         save_grid(images, self.out, self.columns)
-        print(f"wrote {self.out}: {self.n} images in {time.perf_counter() - start:.1f} s")
+        print(f"wrote {self.out}: {self.n} images in {seconds:.1f} s")
 
 
-@dataclass(frozen=True)
-class Evaluate:
+@dataclass(frozen=True, kw_only=True)
+class Evaluate(_Draw):
     """Judge the digits of a trained network; every score beside that of real images."""
 
-    weights: str = "mnist"
-    """A weight file, or the name of a model that comes with the library."""
     n: int = 10_000
     """How many images; scores of different n cannot be compared."""
-    solver: Literal[tuple(SOLVERS)] = "heun"
-    """How to integrate."""
-    steps: int = 10
-    """Number of steps."""
     out: Path | None = None
     """Where the scores go as JSON, if anywhere."""
     root: Path | None = None
     """The folder of MNIST; otherwise FMCORE_DATA or the cache folder."""
-    seed: int = 0
-    """Seed of the noise, and of the classes if the network knows classes."""
-    device: str = "cpu"
-    """Where to compute."""
 
     def __call__(self) -> None:
         out = self.out and check_writable(self.out)
-        find_device(self.device)
-        if not 200 <= self.n <= 60_000:
-            raise ValueError(f"n must lie between 200 and 60,000, got {self.n}")
-        model = _model(self.weights, self.device)
+        if not FEWEST <= self.n <= 60_000:
+            raise ValueError(f"n must lie between {FEWEST} and 60,000, got {self.n}")
+        model = self.model()
         if model.config["shape"] != [1, 28, 28]:
             raise ValueError(f"only digits of 28x28 are judged, not {model.config['shape']}")
-        train = load_images("mnist", root=self.root)
-        test = load_images("mnist", split="test", root=self.root)
+        train, test = (load_images("mnist", split=s, root=self.root) for s in ("train", "test"))
         generator = torch.Generator().manual_seed(self.seed)
         label = None
         if classes := model.config["network"].get("num_classes"):
             label = torch.randint(classes, (self.n,), generator=generator)
-        start = time.perf_counter()
-        images = generate(
-            model, self.n, method=self.solver, steps=self.steps, generator=generator, label=label
-        )
-        seconds = time.perf_counter() - start
+        images, seconds = self.draw(model, self.n, label, generator)
         found = Judge(train, test, device=self.device)(images, label)
         nfe = odeint(lambda x, t: -x, images[:1], method=self.solver, steps=self.steps).nfe
         print(f"{self.n:,} images, {self.solver}, {nfe} evaluations each, {seconds:.1f} s")
@@ -197,12 +199,6 @@ class Evaluate:
             }
             out.write_text(json.dumps(about | found.as_dict(), indent=2) + "\n")
             print(f"wrote {out}")
-
-
-def _model(weights: str, device: str) -> FlowModel:
-    """A file if it looks like one, else a model of the library."""
-    is_file = Path(weights).suffix or Path(weights).exists()
-    return (load_weights if is_file else load_pretrained)(weights).to(device)
 
 
 def main(args: list[str] | None = None) -> None:

@@ -65,6 +65,7 @@ def fit(
     if config.compile:
         network = torch.compile(network)
     loss_function, generator = _LOSSES[config.loss], run.generator
+    dtype = _DTYPES[config.precision]  # in which the network computes
     parameters, averages = list(model.parameters()), list(run.ema.parameters())
 
     if run.step == steps:
@@ -89,7 +90,7 @@ def fit(
                 lr = config.learning_rate(step, steps)
                 for group in run.optimizer.param_groups:
                     group["lr"] = lr
-                with torch.autocast(device.type, _DTYPES[config.precision], run.autocast):
+                with torch.autocast(device.type, dtype, dtype != torch.float32):
                     loss = loss_function(
                         network, path, x1, x0=x0[us.mine], t=t[us.mine], label=label,
                         weight=None if weight is None else weight[us.mine],

@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from fmcore._files import written_whole
 from fmcore.networks import MLP, UNet
 from fmcore.paths import OTPath, Path, VPPath
 
@@ -87,12 +88,8 @@ def save_weights(model: FlowModel, file: str | FilePath) -> None:
         raise TypeError(f"model must be a FlowModel, got {type(model).__name__}")
     file = check_writable(file)
     tensors = {k: v.detach().cpu().contiguous() for k, v in model.net.state_dict().items()}
-    partial = file.with_name(file.name + ".partial")
-    try:
-        partial.write_bytes(save(tensors, metadata={"fmcore": json.dumps(model.config)}))
-        os.replace(partial, file)
-    finally:
-        partial.unlink(missing_ok=True)
+    with written_whole(file) as stream:
+        stream.write(save(tensors, metadata={"fmcore": json.dumps(model.config)}))
 
 
 def load_weights(file: str | FilePath) -> FlowModel:
