@@ -53,6 +53,12 @@ def test_frechet_does_not_mind_turning_and_duplicates():
     assert frechet_distance(flat, flat + 1) == pytest.approx(6)
 
 
+def test_frechet_is_never_negative():
+    """Of a set and itself, rounding would make it so for some."""
+    distances = [frechet_distance(draw(40, 8, seed), draw(40, 8, seed)) for seed in range(40)]
+    assert min(distances) >= 0 and max(distances) < 1e-9
+
+
 @pytest.mark.parametrize("shapes", [((5, 2), (5, 3)), ((1, 2), (5, 2)), ((5,), (5,))])
 def test_frechet_refuses(shapes):
     with pytest.raises(ValueError, match="features must have shapes"):
@@ -141,6 +147,25 @@ def test_one_digit_only_is_noticed(judge):
     threes = TEST.pixels[TEST.labels == 3]
     found = judge(to_unit(threes.repeat(10, 1, 1, 1)[:300]))
     assert found.precision == 1 and found.recall < 0.5 and found.frechet > found.frechet_floor
+
+
+def test_class_distance_is_the_share_that_would_have_to_move(judge):
+    """All images alike, so one class has them all: the rest of the test set's shares is missing."""
+    found = judge(to_unit(TEST.pixels[:1]).expand(200, -1, -1, -1))
+    (k,) = (k for k, share in enumerate(found.classes) if share == 1)
+    truth = (judge.probabilities.argmax(1) == k).double().mean().item()
+    assert found.class_distance == pytest.approx(1 - truth, abs=1e-6)
+
+
+@pytest.mark.parametrize(("odds", "sure"), [(0.8, 0), (1.5, 1)])
+def test_sure_is_more_than_one_half(odds, sure):
+    """A classifier that gives class 0 the same probability whatever it sees: odds / (1 + odds)."""
+    classifier = DigitClassifier().eval()
+    torch.nn.init.zeros_(classifier.head.weight)
+    with torch.no_grad():
+        classifier.head.bias.copy_(torch.tensor([odds, *[1 / 9] * 9]).log())
+    found = Judge(TRAIN, TEST, classifier=classifier)(to_unit(TEST.pixels[:200]))
+    assert found.sure == found.sure_floor == sure and found.classes[0] == 1
 
 
 def test_accuracy_is_of_what_was_asked_for(judge):
