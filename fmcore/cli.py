@@ -49,6 +49,8 @@ class Train:
     """Teach the network the labels as well."""
     sigma_min: float = 0.0
     """Noise that is left at t = 1."""
+    start: str | None = None
+    """Weights to start from, a file or a model of the library; without them, random ones."""
     checkpoints: Path | None = None
     """A folder for checkpoints."""
     every: int = 1000
@@ -73,6 +75,8 @@ class Train:
         torch.manual_seed(config.seed)  # the initial weights
         net = UNet(base=self.base, num_classes=classes, time_scale=self.time_scale)
         path = OTPath(sigma_min=self.sigma_min)
+        if self.start is not None:
+            _start_from(_load(self.start), net, path)
         saved = self.checkpoints and Checkpoints(
             self.checkpoints, self.every, self.keep, self.resume, self.skip_damaged
         )
@@ -93,6 +97,7 @@ class Train:
         about = {
             "data": self.data,
             "recipe": {k: v for k, v in vars(config).items() if k != "progress"},
+            **({} if self.start is None else {"start": self.start}),
             "processes": team().size,
             "seconds": round(last.elapsed, 1),
             "device": device_name(config.device),
@@ -101,6 +106,29 @@ class Train:
         }
         save_weights(FlowModel(last.ema, path, tuple(data.pixels.shape[1:]), about), self.out)
         print(f"wrote {self.out}")
+
+
+def _load(weights: str) -> FlowModel:
+    """A file if it looks like one, else a model of the library."""
+    is_file = Path(weights).suffix or Path(weights).exists()
+    return (load_weights if is_file else load_pretrained)(weights)
+
+
+def _start_from(model: FlowModel, net: UNet, path: OTPath) -> None:
+    """Give `net` the weights of `model`. Classes that are new to it change nothing at first."""
+    theirs, ours = model.config["network"], {"name": "UNet", **net.config}
+    new_classes = ours["num_classes"] is not None and theirs.get("num_classes") is None
+    differ = [
+        k for k in ours if theirs.get(k) != ours[k] and not (k == "num_classes" and new_classes)
+    ]
+    if differ or model.path != path:
+        parts = [f"{k} is {theirs.get(k)}, not {ours[k]}" for k in differ]
+        parts += [] if model.path == path else [f"its path is {model.path}, not {path}"]
+        raise ValueError("cannot start from these weights: " + "; ".join(parts))
+    tensors = model.net.state_dict()
+    if new_classes:
+        tensors["embed_label.weight"] = torch.zeros_like(net.embed_label.weight)
+    net.load_state_dict(tensors)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,10 +147,9 @@ class _Draw:
     """Where to compute."""
 
     def model(self) -> FlowModel:
-        """A file if it looks like one, else a model of the library."""
+        """The network, on the device."""
         find_device(self.device)
-        is_file = Path(self.weights).suffix or Path(self.weights).exists()
-        return (load_weights if is_file else load_pretrained)(self.weights).to(self.device)
+        return _load(self.weights).to(self.device)
 
     def draw(
         self, model: FlowModel, n: int, label: Tensor | None, generator: torch.Generator

@@ -288,7 +288,6 @@ def test_digits_follow_solver_steps_and_time(visit):
             state = figure.state(f"s.solver === '{solver}' && s.steps === {steps}")
             assert state["nfe"] == stages * steps
             assert f"NFE\u00a0{stages * steps}" in figure.frame.locator("h4").nth(1).inner_text()
-            figure.page.wait_for_timeout(100)
             picture = figure.picture(1)
             assert darkness(picture, sprite) == pytest.approx(
                 ink(sprite, sprite.row(solver, steps)), abs=0.02
@@ -298,12 +297,10 @@ def test_digits_follow_solver_steps_and_time(visit):
     assert len(seen) == 9
     press(figure, "Time", "Home")
     figure.state("s.share === 0")
-    figure.page.wait_for_timeout(100)
     first = len(sprite.about["nfe"])
     assert darkness(figure.picture(0), sprite) == pytest.approx(ink(sprite, first), abs=0.02)
     press(figure, "Time", "End")
     figure.state("s.share === 1")
-    figure.page.wait_for_timeout(100)
     end = darkness(figure.picture(0), sprite)
     assert end == pytest.approx(ink(sprite, len(sprite.shades) - 1), abs=0.02)
 

@@ -75,7 +75,12 @@ function build(spec, fail, el) {
     player.ask();
   }, () => fail(new Error("its pictures are damaged")));
   el.fmFigure = {
-    state: () => ({ ...state, ...sprite.arrived(state.solver, state.steps), ready: loaded }),
+    state: () => ({
+      ...state,
+      ...sprite.arrived(state.solver, state.steps),
+      ready: loaded,
+      pending: player.due,
+    }),
     set: (change) => player.set(change),
   };
   const side = (i, ...controls) =>

@@ -148,7 +148,7 @@ export class Figure extends Player {
       hover: this.found ?? null,
       theme: this.look.theme,
       problem: this.problem,
-      pending: this.pending,
+      pending: this.pending || this.due,
       milliseconds: this.milliseconds,
     };
   }

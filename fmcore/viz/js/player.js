@@ -59,6 +59,11 @@ export class Player {
     return false;
   }
 
+  /** Whether a picture is due that is not drawn yet. (While it plays, one always is.) */
+  get due() {
+    return Boolean(this.asked) && !this.state.playing;
+  }
+
   advance(seconds) {
     const { share } = this.state;
     if (share >= 1) {
