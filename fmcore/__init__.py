@@ -9,14 +9,20 @@ torch.Size([4, 1, 28, 28])
 """
 
 from fmcore.checkpoints import CheckpointError, Checkpoints
-from fmcore.data import DataUnavailable, load_images, toy
-from fmcore.density import continuity_residual, divergence, log_det, log_likelihood
+from fmcore.data import DataUnavailable, dequantize, load_images, toy
+from fmcore.density import (
+    bits_per_dim,
+    continuity_residual,
+    divergence,
+    log_det,
+    log_likelihood,
+)
 from fmcore.fields import Empirical, GaussianMixture, MarginalField
 from fmcore.losses import cfm_loss, reference_loss
 from fmcore.networks import MLP, UNet
 from fmcore.paths import OTPath, Path, VPPath
 from fmcore.recipes import RECIPES, Recipe, TrainConfig
-from fmcore.sampling import generate
+from fmcore.sampling import Guided, generate, slerp
 from fmcore.solvers import SOLVERS, ButcherTableau, Solution, odeint, sdeint
 from fmcore.training import Metrics, fit
 from fmcore.weights import FlowModel, load_pretrained, load_weights, save_weights
@@ -34,6 +40,7 @@ __all__ = [
     "Empirical",
     "FlowModel",
     "GaussianMixture",
+    "Guided",
     "MarginalField",
     "Metrics",
     "OTPath",
@@ -43,8 +50,10 @@ __all__ = [
     "TrainConfig",
     "UNet",
     "VPPath",
+    "bits_per_dim",
     "cfm_loss",
     "continuity_residual",
+    "dequantize",
     "divergence",
     "fit",
     "generate",
@@ -57,5 +66,6 @@ __all__ = [
     "reference_loss",
     "save_weights",
     "sdeint",
+    "slerp",
     "toy",
 ]

@@ -112,6 +112,22 @@ def from_unit(images: Tensor) -> Tensor:
     return ((images.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
 
 
+def dequantize(pixels: Tensor, *, generator: torch.Generator) -> Tensor:
+    """Bytes as float32, each spread evenly over the width of its grey level, 2/255.
+
+    `to_unit(pixels)` plus noise from U[-1/255, 1/255]. A density can be asked for then: bytes lie
+    on points, where a density may be as large as it likes (Theis et al. 2016, section 3.1).
+
+    >>> g = torch.Generator().manual_seed(0)
+    >>> pixels = torch.tensor([0, 7, 255], dtype=torch.uint8)
+    >>> from_unit(dequantize(pixels, generator=g))
+    tensor([  0,   7, 255], dtype=torch.uint8)
+    """
+    x, g = to_unit(pixels), require_generator(generator)
+    u = torch.rand(x.shape, generator=g, device=g.device).to(x.device)
+    return x + (2 * u - 1) / 255
+
+
 def cache_folder() -> Path:
     """Where downloads go: `$XDG_CACHE_HOME/fmcore`, or `~/.cache/fmcore`."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fmcore"

@@ -26,7 +26,7 @@ from fmcore._solver_checks import Field
 from fmcore.solvers import VectorField, odeint
 from fmcore.tableaus import ButcherTableau
 
-__all__ = ["continuity_residual", "divergence", "log_det", "log_likelihood"]
+__all__ = ["bits_per_dim", "continuity_residual", "divergence", "log_det", "log_likelihood"]
 
 Method = Literal["exact", "hutchinson"]
 
@@ -155,6 +155,24 @@ def log_likelihood(
     square = x0.reshape(len(x0), -1).square().sum(dim=1)
     dim = math.prod(x0.shape[1:])
     return Likelihood(-0.5 * (square + dim * math.log(2 * math.pi)) + back, x0, nfe)
+
+
+def bits_per_dim(log_prob: Tensor, dim: int, *, width: float = 2 / 255) -> Tensor:
+    """How many bits a coder needs for each of `dim` pixels, from log-densities `(B,)` in nats.
+
+        -(log p(x) + dim ln width) / (dim ln 2)
+
+    `width` is that of a grey level, in the units of x; it is 2/255 for bytes in [-1, 1]. At
+    dequantized points the mean is an upper bound of the bits of the bytes themselves (Theis et
+    al. 2016, eq. 5). `ValueError` unless `dim` is at least 1 and `width` positive.
+
+    >>> evenly = -784 * math.log(256 * 2 / 255)  # every grey equally likely: a byte for a pixel
+    >>> bits_per_dim(torch.tensor([evenly]), 784)
+    tensor([8.])
+    """
+    if not isinstance(dim, int) or dim < 1:
+        raise ValueError(f"dim must be a whole number of at least 1, got {dim!r}")
+    return -(log_prob / dim + math.log(check.number("width", width))) / math.log(2)
 
 
 def continuity_residual(

@@ -1,7 +1,11 @@
-"""Sampling: from noise to images, by solving the ODE of a trained network."""
+"""Sampling: from noise to images, by solving the ODE of a trained network.
+
+`generate` solves it, `Guided` pushes its field towards a class, `slerp` goes from noise to noise.
+"""
 
 from __future__ import annotations
 
+from math import isfinite, pi
 from pathlib import Path
 
 import torch
@@ -74,6 +78,77 @@ def generate(
     finally:
         model.train(training)
     return torch.cat(images)
+
+
+class Guided(nn.Module):
+    """The field of `model`, pushed towards a class: classifier-free guidance.
+
+        v(x, t) + scale (v(x, t | y) - v(x, t))
+
+    (Ho & Salimans 2021, eq. 6, whose w is scale - 1, for velocities.) At scale 0 the class is not
+    heard, at 1 this is the field of the class; beyond 1 samples are more typical of it and less
+    varied, and the field is that of no probability path any more. It costs two evaluations of
+    `model`. Without a label it is `model` itself.
+
+    `ValueError` for a scale that is no finite number; `TypeError` for a network without classes.
+
+    >>> from fmcore.networks import UNet
+    >>> guided, g = Guided(UNet(base=8, num_classes=10), 2.0), torch.Generator().manual_seed(0)
+    >>> generate(guided, 2, steps=1, label=torch.tensor([3, 8]), generator=g).shape
+    torch.Size([2, 1, 28, 28])
+    """
+
+    def __init__(self, model: nn.Module, scale: float):
+        super().__init__()
+        if isinstance(scale, bool) or not isinstance(scale, int | float) or not isfinite(scale):
+            raise ValueError(f"scale must be a finite number, got {scale!r}")
+        self.config = getattr(model, "config", {})
+        network = self.config.get("network", self.config)
+        if "num_classes" in network and network["num_classes"] is None:
+            raise TypeError("guidance needs a network with classes; this one has num_classes=None")
+        self.model, self.scale = model, float(scale)
+
+    def forward(self, x: Tensor, t: float | Tensor, label: Tensor | None = None) -> Tensor:
+        free = self.model(x, t)
+        return free if label is None else torch.lerp(free, self.model(x, t, label), self.scale)
+
+
+def slerp(x: Tensor, y: Tensor, s: float | Tensor) -> Tensor:
+    """From x at s = 0 to y at s = 1 along an arc, row by row of `(B, *shape)`.
+
+        (sin((1 - s) a) x + sin(s a) y) / sin(a),    a the angle between x and y
+
+    (Shoemake 1985.) Noise of many dimensions lies near a sphere; the arc stays near it, and the
+    chord cuts through the inside. `s` is a number, or `(B,)`. Where x and y point the same way it
+    is the straight line. `ValueError` for shapes that differ, for a zero vector, and for vectors
+    that point in opposite ways, between which there are many arcs.
+
+    >>> slerp(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]]), 0.5)
+    tensor([[0.7071, 0.7071]])
+    """
+    if x.shape != y.shape or x.ndim < 2:
+        raise ValueError(
+            f"x and y must both have shape (B, *shape), got {tuple(x.shape)} and {tuple(y.shape)}"
+        )
+    s = torch.as_tensor(s, dtype=x.dtype, device=x.device)
+    if s.shape not in ((), x.shape[:1]):
+        raise ValueError(f"s must be a number or have shape ({len(x)},), got {tuple(s.shape)}")
+    a, b = x.flatten(1).double(), y.flatten(1).double()
+    lengths = a.norm(dim=1), b.norm(dim=1)
+    if not bool((lengths[0] * lengths[1] > 0).all()):
+        raise ValueError("a zero vector has no direction")
+    a, b = a / lengths[0][:, None], b / lengths[1][:, None]
+    # The arc cosine loses half of the digits near 0 and pi; this does not (Kahan 2006).
+    angle = 2 * torch.atan2((a - b).norm(dim=1), (a + b).norm(dim=1))
+    if bool((pi - angle < 1e-6).any()):
+        raise ValueError("x and y point in opposite ways: there are many arcs between them")
+    s = s.double().expand(len(x))
+    straight = angle < 1e-6
+    sine = angle.sin().where(~straight, 1.0)
+    of_x = (((1 - s) * angle).sin() / sine).where(~straight, 1 - s)
+    of_y = ((s * angle).sin() / sine).where(~straight, s)
+    rows = (-1, *(1,) * (x.ndim - 1))
+    return of_x.to(x.dtype).reshape(rows) * x + of_y.to(x.dtype).reshape(rows) * y
 
 
 def image_grid(images: Tensor, columns: int | None = None, gap: int = 2) -> Tensor:

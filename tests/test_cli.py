@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from fmcore.cli import main
@@ -46,6 +47,31 @@ def test_a_recipe_sets_everything_and_options_override_it(tmp_path, capsys):
     recipe = config["about"]["recipe"]
     assert (recipe["loss"], recipe["ema"], recipe["lr"]) == ("reference", 0.999, 2e-4)
     assert (recipe["epochs"], recipe["steps"], recipe["batch_size"]) == (None, 2, 8)
+
+
+def test_starting_from_weights_and_learning_classes_on_the_way(tmp_path):
+    """With a learning rate of 0 and no decay the network stays the one it started from."""
+    first, second = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+    main(["train", "--out", str(first), *SMALL])
+    stay = ["--start", str(first), "--lr", "0", "--weight-decay", "0", "--seed", "1"]
+    main(["train", "--out", str(second), *SMALL, *stay, "--classes"])
+    a, b = load_weights(first), load_weights(second)
+    assert b.config["about"]["start"] == str(first) and "start" not in a.config["about"]
+    x = torch.randn(3, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    for label in (None, torch.tensor([0, 5, 9])):
+        torch.testing.assert_close(b(x, 0.4, label), a(x, 0.4))
+
+
+def test_starting_from_weights_that_do_not_fit(tmp_path, capsys):
+    file, other = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+    main(["train", "--out", str(file), *SMALL, "--classes"])
+    with pytest.raises(SystemExit):
+        different = ["--sigma-min", "0.1", "--time-scale", "7"]
+        main(["train", "--out", str(other), *SMALL, "--start", str(file), *different])
+    told = capsys.readouterr().err
+    assert "num_classes is 10, not None" in told and "time_scale is 1000.0, not 7.0" in told
+    assert "its path is OTPath(sigma_min=0.0), not OTPath(sigma_min=0.1)" in told
+    assert not other.exists()
 
 
 def test_stopped_and_resumed_on_the_command_line(tmp_path, capsys):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fmcore import data
-from fmcore.data import DataUnavailable, from_unit, load_images, to_unit, toy
+from fmcore.data import DataUnavailable, dequantize, from_unit, load_images, to_unit, toy
 
 
 def write_kmnist(root, fill=7):
@@ -169,3 +169,21 @@ def test_bad_toys():
         toy("spiral", 2.5, generator=g)
     with pytest.raises(TypeError, match="generator"):
         toy("spiral", 2, generator=None)
+
+
+def test_dequantized_bytes_fill_their_levels_evenly():
+    pixels = torch.arange(256, dtype=torch.uint8).repeat(500).reshape(-1, 1, 1)
+    x = dequantize(pixels, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(from_unit(x), pixels) and x.dtype == torch.float32
+    inside = (x - to_unit(pixels)) * 255  # even in [-1, 1]
+    assert inside.min() > -1.001 and inside.max() < 1.001
+    assert abs(inside.mean()) < 0.01 and abs(inside.var() - 1 / 3) < 0.005
+    edges = torch.linspace(-1, 1, 5)
+    assert (inside.flatten().histogram(edges)[0] / inside.numel() - 0.25).abs().max() < 0.01
+
+
+def test_dequantize_wants_bytes_and_a_generator():
+    with pytest.raises(TypeError, match="pixels must be uint8, got torch.float32"):
+        dequantize(torch.zeros(2), generator=torch.Generator())
+    with pytest.raises(TypeError, match="generator must be a torch.Generator"):
+        dequantize(torch.zeros(2, dtype=torch.uint8), generator=None)

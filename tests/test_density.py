@@ -7,7 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from fmcore.density import continuity_residual, divergence, log_det, log_likelihood
+from fmcore.density import (
+    bits_per_dim,
+    continuity_residual,
+    divergence,
+    log_det,
+    log_likelihood,
+)
 from fmcore.distributions import Empirical, GaussianMixture
 from fmcore.fields import MarginalField
 from fmcore.networks import MLP, UNet
@@ -442,3 +448,32 @@ def test_bad_input_of_the_residual(given, error, message):
     arguments = dict(log_prob=lambda x, t: x.sum(1), v=lambda x, t: x, x=torch.ones(3, 2), t=0.5)
     with pytest.raises(error, match=message):
         continuity_residual(**{**arguments, "h": 0.1, **given})
+
+
+# ---- bits
+
+
+def test_bits_of_a_normal_law_are_the_entropy_of_its_levels():
+    """Pixels are independent and normal: of each we know how probable every grey level is."""
+    law = torch.distributions.Normal(torch.tensor(0.1, dtype=F64), 0.2)
+    levels = torch.arange(-400, 401, dtype=F64) * 2 / 255
+    p = law.cdf(levels + 1 / 255) - law.cdf(levels - 1 / 255)
+    entropy = -(p * p.clamp_min(1e-300).log2()).sum().item()  # bits a pixel
+    x = law.sample((2000, 50))
+    bits = bits_per_dim(law.log_prob(x).sum(1), 50)
+    assert bits.shape == (2000,)
+    assert bits.mean().item() == pytest.approx(entropy, abs=0.01)
+
+
+def test_bits_do_not_depend_on_the_units():
+    """Bytes from 0 to 255, whose levels are 1 wide, instead of [-1, 1]: the density shrinks."""
+    log_prob = normal(5)
+    in_bytes = bits_per_dim(log_prob - 12 * math.log(127.5), 12, width=1.0)
+    torch.testing.assert_close(bits_per_dim(log_prob, 12), in_bytes)
+
+
+@pytest.mark.parametrize("given", [dict(dim=0), dict(dim=2.0), dict(dim=3, width=0.0)])
+def test_bad_input_of_the_bits(given):
+    (name, value) = list(given.items())[-1]
+    with pytest.raises(ValueError, match=f"{name} must be .*{value}"):
+        bits_per_dim(torch.zeros(3), **given)

@@ -7,7 +7,7 @@ import torch
 
 from fmcore.networks import UNet
 from fmcore.paths import OTPath
-from fmcore.sampling import generate, image_grid, save_grid
+from fmcore.sampling import Guided, generate, image_grid, save_grid, slerp
 from fmcore.weights import FlowModel
 
 
@@ -174,3 +174,87 @@ def test_half_precision_is_the_networks_own_affair():
         half = generate(model, 2, steps=3, x0=noise)
     full = generate(model, 2, steps=3, x0=noise)
     assert half.dtype == torch.float32 and 0 < (half - full).abs().max() < 0.1
+
+
+# ---- guidance
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.5, 1, 3.0])
+def test_guidance_pushes_by_its_scale(scale):
+    """v = -x + y with the class and -x without: the push is the class, times the scale."""
+    label = torch.tensor([1, 2, 5])
+    how = dict(x0=torch.zeros(3, 1, 4, 4), steps=200)
+    x = generate(Guided(Linear(-1.0), scale), 3, label=label / 20, **how)
+    expected = scale * label / 20 * (1 - math.exp(-1))
+    torch.testing.assert_close(x, expected.reshape(3, 1, 1, 1).expand_as(x), atol=1e-4, rtol=0)
+
+
+def test_guidance_at_0_and_1_is_the_network_itself():
+    torch.manual_seed(0)
+    net = UNet(base=8, time_dim=16, groups=4, num_classes=3)
+    x, label = torch.randn(4, 1, 8, 8, generator=gen()), torch.tensor([0, 1, 2, 3])
+    free, told = net(x, 0.3), net(x, 0.3, label)
+    assert not torch.allclose(free[:3], told[:3]) and torch.allclose(free[3], told[3])
+    assert torch.equal(Guided(net, 0.0)(x, 0.3, label), free)
+    assert torch.equal(Guided(net, 1.0)(x, 0.3, label), told)
+    assert torch.equal(Guided(net, 7.0)(x, 0.3), free)
+
+
+def test_guided_draws_of_a_model_that_knows_its_shape():
+    model = FlowModel(UNet(base=8, time_dim=16, groups=4, num_classes=3), OTPath(), (1, 8, 8))
+    x = generate(Guided(model, 2.0), 2, steps=1, label=torch.tensor([0, 1]), generator=gen())
+    assert x.shape == (2, 1, 8, 8)
+
+
+@pytest.mark.parametrize("scale", [math.inf, math.nan, "2", None, True])
+def test_guidance_needs_a_number(scale):
+    with pytest.raises(ValueError, match="scale must be a finite number"):
+        Guided(Linear(-1.0), scale)
+
+
+def test_guidance_needs_classes():
+    for model in (UNet(base=8), FlowModel(UNet(base=8), OTPath(), (1, 28, 28))):
+        with pytest.raises(TypeError, match="guidance needs a network with classes"):
+            Guided(model, 2.0)
+
+
+# ---- from noise to noise
+
+
+def test_slerp_goes_round_the_circle_at_even_speed():
+    """In the plane the angle is known; lengths are kept, and a row has its own s."""
+    start, turn = torch.tensor([0.3, 2.0, -1.0]), torch.tensor([1.2, -2.9, 3e-9])
+    s = torch.tensor([0.25, 0.5, 0.9])
+
+    def at(angle):
+        return 7 * torch.stack([angle.cos(), angle.sin()], dim=1)
+
+    torch.testing.assert_close(slerp(at(start), at(start + turn), s), at(start + s * turn))
+
+
+def test_slerp_keeps_the_length_of_noise_and_the_chord_does_not():
+    x, y = torch.randn(2, 100, 1, 28, 28, generator=gen())
+    half = slerp(x, y, 0.5)
+    assert half.shape == x.shape
+    ends = (x.flatten(1).norm(dim=1) + y.flatten(1).norm(dim=1)) / 2
+    assert (half.flatten(1).norm(dim=1) / ends - 1).abs().max() < 0.01
+    assert (torch.lerp(x, y, 0.5).flatten(1).norm(dim=1) / ends - 0.5**0.5).abs().max() < 0.05
+    torch.testing.assert_close(slerp(x, y, 0.0), x)
+    torch.testing.assert_close(slerp(x, y, 1), y)
+    torch.testing.assert_close(slerp(x, x, 0.3), x)
+    torch.testing.assert_close(slerp(x, y, 0.3), slerp(y, x, 0.7))
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "s", "message"),
+    [
+        (torch.ones(2, 3), torch.ones(2, 4), 0.5, r"got \(2, 3\) and \(2, 4\)"),
+        (torch.ones(3), torch.ones(3), 0.5, r"must both have shape \(B, \*shape\)"),
+        (torch.ones(2, 3), torch.ones(2, 3), torch.zeros(3), r"shape \(2,\), got \(3,\)"),
+        (torch.ones(2, 3), torch.zeros(2, 3), 0.5, "a zero vector has no direction"),
+        (torch.ones(2, 3), -2 * torch.ones(2, 3), 0.5, "opposite ways"),
+    ],
+)
+def test_bad_input_of_slerp(x, y, s, message):
+    with pytest.raises(ValueError, match=message):
+        slerp(x, y, s)
