@@ -21,8 +21,8 @@ from fmcore.networks import UNet
 from fmcore.parallel import device_name, find_device, joined, team
 from fmcore.paths import OTPath
 from fmcore.recipes import RECIPES, TrainConfig
-from fmcore.sampling import check_picture, generate, save_grid
-from fmcore.solvers import SOLVERS, odeint
+from fmcore.sampling import Guided, check_picture, generate, save_grid
+from fmcore.solvers import SOLVERS
 from fmcore.training import fit
 from fmcore.weights import FlowModel, check_writable, load_pretrained, load_weights, save_weights
 
@@ -141,6 +141,8 @@ class _Draw:
     """How to integrate."""
     steps: int = 10
     """Number of steps."""
+    guidance: float = 1.0
+    """How far a class pushes: 1 is the field of the class, 0 does not hear it."""
     seed: int = 0
     """Seed of all that is drawn."""
     device: str = "cpu"
@@ -153,13 +155,23 @@ class _Draw:
 
     def draw(
         self, model: FlowModel, n: int, label: Tensor | None, generator: torch.Generator
-    ) -> tuple[Tensor, float]:
-        """Images, and the seconds they took."""
+    ) -> tuple[Tensor, int, float]:
+        """Images, evaluations of the network for each of them, and seconds."""
+        images_seen = 0
+
+        def count(network, arguments, answer) -> None:
+            nonlocal images_seen
+            images_seen += len(answer)
+
+        hook = model.register_forward_hook(count)
         start = time.perf_counter()
-        images = generate(
-            model, n, method=self.solver, steps=self.steps, generator=generator, label=label
-        )
-        return images, time.perf_counter() - start
+        try:
+            field = model if label is None else Guided(model, self.guidance)
+            how = dict(method=self.solver, steps=self.steps, generator=generator)
+            images = generate(field, n, label=label, **how)
+        finally:
+            hook.remove()
+        return images, images_seen // n, time.perf_counter() - start
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,7 +191,7 @@ class Sample(_Draw):
         check_picture(self.out)
         label = None if self.label is None else torch.full((self.n,), self.label)
         generator = torch.Generator().manual_seed(self.seed)
-        images, seconds = self.draw(self.model(), self.n, label, generator)
+        images, _, seconds = self.draw(self.model(), self.n, label, generator)
         save_grid(images, self.out, self.columns)
         print(f"wrote {self.out}: {self.n} images in {seconds:.1f} s")
 
@@ -207,9 +219,8 @@ class Evaluate(_Draw):
         label = None
         if classes := model.config["network"].get("num_classes"):
             label = torch.randint(classes, (self.n,), generator=generator)
-        images, seconds = self.draw(model, self.n, label, generator)
+        images, nfe, seconds = self.draw(model, self.n, label, generator)
         found = Judge(train, test, device=self.device)(images, label)
-        nfe = odeint(lambda x, t: -x, images[:1], method=self.solver, steps=self.steps).nfe
         print(f"{self.n:,} images, {self.solver}, {nfe} evaluations each, {seconds:.1f} s")
         print(report(found))
         if out:
@@ -217,6 +228,7 @@ class Evaluate(_Draw):
                 "weights": self.weights,
                 "solver": self.solver,
                 "steps": self.steps,
+                "guidance": self.guidance,
                 "nfe": nfe,
                 "seed": self.seed,
                 "seconds": round(seconds, 2),

@@ -11,8 +11,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from fmcore import _solver_checks as check
 from fmcore._checks import randn_like
 from fmcore.data import from_unit
+from fmcore.paths import Path as ProbabilityPath
 from fmcore.solvers import odeint
 from fmcore.weights import check_writable
 
@@ -31,6 +33,7 @@ def generate(
     label: Tensor | None = None,
     shape: tuple[int, ...] | None = None,
     batch_size: int = 256,
+    avoid_end: bool = True,
 ) -> Tensor:
     """`n` images `(n, C, H, W)` in [-1, 1], where the noise x0 is carried to by the field `model`.
 
@@ -40,6 +43,11 @@ def generate(
     noise is drawn from `generator`, or given as `x0` `(n, C, H, W)`; the result is determined by
     it. `label` `(n,)` goes to a network with classes. `shape` is that of one image; a `FlowModel`
     knows its own. At most `batch_size` images are under way at once. The model is left as it was.
+
+    Where the path of a `FlowModel` ends without noise, as with sigma_min = 0, its velocity at t = 1
+    is 0/0, and near it errors of x are multiplied by 1/(1 - t). A method whose steps end with an
+    evaluation there (Heun, RK4) therefore takes its last step by the midpoint rule, as Karras et
+    al. 2022, algorithm 1 takes it by Euler's. `avoid_end=False` asks at t = 1 all the same.
 
     `ValueError` or `TypeError` for what cannot be, also from `odeint`.
 
@@ -62,8 +70,20 @@ def generate(
     if steps is None and rtol is None and atol is None:
         steps = 10
 
-    def field(part: Tensor | None):
-        return lambda x, t: model(x, t) if part is None else model(x, t, part)
+    tableau = check.tableau(method)
+    avoid = avoid_end and steps is not None and max(tableau.c) == 1 and _ends_bare(model)
+
+    def solve(x: Tensor, part: Tensor | None) -> Tensor:
+        def v(x: Tensor, t: Tensor) -> Tensor:
+            return model(x, t) if part is None else model(x, t, part)
+
+        if not avoid:
+            return odeint(v, x, method=method, steps=steps, rtol=rtol, atol=atol).x
+        check.positive_integer("steps", steps)
+        end = 1 - 1 / steps
+        if steps > 1:
+            x = odeint(v, x, (0.0, end), method=method, steps=steps - 1, rtol=rtol, atol=atol).x
+        return odeint(v, x, (end, 1.0), method="midpoint", steps=1, rtol=rtol, atol=atol).x
 
     training = model.training
     model.eval()
@@ -73,8 +93,7 @@ def generate(
             rows = slice(first, first + batch_size)
             part = None if label is None else label[rows].to(weights.device)
             start = x0[rows].to(weights.device, weights.dtype)
-            solution = odeint(field(part), start, method=method, steps=steps, rtol=rtol, atol=atol)
-            images.append(solution.x.clamp(-1, 1))
+            images.append(solve(start, part).clamp(-1, 1))
     finally:
         model.train(training)
     return torch.cat(images)
@@ -88,7 +107,7 @@ class Guided(nn.Module):
     (Ho & Salimans 2021, eq. 6, whose w is scale - 1, for velocities.) At scale 0 the class is not
     heard, at 1 this is the field of the class; beyond 1 samples are more typical of it and less
     varied, and the field is that of no probability path any more. It costs two evaluations of
-    `model`. Without a label it is `model` itself.
+    `model`, at scale 1 one. Without a label it is `model` itself.
 
     `ValueError` for a scale that is no finite number; `TypeError` for a network without classes.
 
@@ -107,10 +126,13 @@ class Guided(nn.Module):
         if "num_classes" in network and network["num_classes"] is None:
             raise TypeError("guidance needs a network with classes; this one has num_classes=None")
         self.model, self.scale = model, float(scale)
+        self.path = getattr(model, "path", None)
 
     def forward(self, x: Tensor, t: float | Tensor, label: Tensor | None = None) -> Tensor:
-        free = self.model(x, t)
-        return free if label is None else torch.lerp(free, self.model(x, t, label), self.scale)
+        if label is None:
+            return self.model(x, t)
+        told = self.model(x, t, label)
+        return told if self.scale == 1 else torch.lerp(self.model(x, t), told, self.scale)
 
 
 def slerp(x: Tensor, y: Tensor, s: float | Tensor) -> Tensor:
@@ -192,6 +214,12 @@ def save_grid(images: Tensor, file: str | Path, columns: int | None = None) -> N
 
     grid = image_grid(images, columns)
     Image.fromarray(grid.squeeze(-1).numpy()).save(check_picture(file))
+
+
+def _ends_bare(model: nn.Module) -> bool:
+    """Whether the path of the model, if it has one, ends without noise."""
+    path = getattr(model, "path", None)
+    return isinstance(path, ProbabilityPath) and path.b(torch.ones(())).item() == 0
 
 
 def _shape(model: nn.Module, shape: tuple[int, ...] | None) -> tuple[int, ...]:

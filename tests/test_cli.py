@@ -113,9 +113,12 @@ def test_evaluate_judges_and_writes(tmp_path, capsys, monkeypatch):
     judge = ["evaluate", "--weights", str(weights), "--out", str(out), "--n", "200"]
     main([*judge, "--solver", "dopri5", "--steps", "2"])
     told, found = capsys.readouterr().out, json.loads(out.read_text())
-    assert found["nfe"] == 12 and "200 images, dopri5, 12 evaluations each" in told
+    assert found["nfe"] == 8 and "200 images, dopri5, 8 evaluations each" in told
     assert found["frechet"] > found["frechet_floor"] and found["n"] == 200
     assert found["accuracy"] is not None and sum(found["classes"]) == pytest.approx(1)
+    main([*judge, "--solver", "midpoint", "--steps", "2", "--guidance", "3"])
+    pushed = json.loads(out.read_text())
+    assert pushed["nfe"] == 8 and pushed["guidance"] == 3  # two evaluations for one
     for row in ("Fréchet distance", "precision", "read as what was asked for"):
         assert row in told
 
@@ -135,7 +138,7 @@ def test_evaluate_judges_and_writes(tmp_path, capsys, monkeypatch):
         (["sample", "--out", "x.png", "--weights", "cifar"], "no pretrained model 'cifar'"),
         (["sample", "--out", "x.png", "--weights", "w.pt"], "there is no weight file w.pt"),
         (["sample", "--out", "x.png", "--steps", "0"], "steps"),
-        (["sample", "--out", "x.png", "--label", "3"], "without classes"),
+        (["sample", "--out", "x.png", "--label", "12"], "lie in [0, 9]"),
         (["sample", "--out", "x.nonsense", "--n", "1"], "x.nonsense"),
     ],
 )

@@ -176,6 +176,71 @@ def test_half_precision_is_the_networks_own_affair():
     assert half.dtype == torch.float32 and 0 < (half - full).abs().max() < 0.1
 
 
+# ---- the end
+
+
+class ToOne(torch.nn.Module):
+    """The exact field of the path to one image, (x1 - x) / (1 - t), which has no value at t = 1."""
+
+    def __init__(self, path, x1=0.3):
+        super().__init__()
+        self.path, self.x1, self.times = path, x1, []
+
+    def forward(self, x, t):
+        self.times.append(float(t))
+        left = 1 - (1 - self.path.sigma_min) * t
+        return (self.x1 - (1 - self.path.sigma_min) * x) / left
+
+
+@pytest.mark.parametrize(
+    ("method", "steps", "nfe"), [("heun", 5, 10), ("heun", 1, 2), ("rk4", 3, 10), ("dopri5", 2, 8)]
+)
+def test_the_end_is_not_asked_where_the_path_is_bare(method, steps, nfe):
+    model = ToOne(OTPath(sigma_min=0.0))
+    x = generate(model, 3, x0=noise(), method=method, steps=steps)
+    assert len(model.times) == nfe and max(model.times) < 1
+    torch.testing.assert_close(x, torch.full_like(x, 0.3))  # the paths are straight
+    with pytest.raises(ValueError, match="NaN or infinity"):  # 0/0
+        generate(model, 3, x0=noise(), method=method, steps=steps, avoid_end=False)
+
+
+def test_the_last_step_is_midpoint_and_the_others_are_not():
+    """For v = -x each is known: a step of Heun and one of midpoint multiply by 1 - h + h^2/2,
+    a step of RK4 by two terms more."""
+    h = 1 / 4
+    low = 1 - h + h**2 / 2
+    high = low - h**3 / 6 + h**4 / 24
+    model = Linear(-1.0)
+    for path, expected in ((OTPath(0.0), high**3 * low), (OTPath(0.1), high**4)):
+        model.path = path
+        x = generate(model, 3, x0=noise(), method="rk4", steps=4)
+        torch.testing.assert_close(x, expected * noise(), rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("method", ["euler", "midpoint"])
+def test_methods_that_do_not_ask_there_are_left_alone(method):
+    """By counting: a replaced step of Euler would ask twice."""
+    model = ToOne(OTPath(sigma_min=0.0))
+    generate(model, 3, x0=noise(), method=method, steps=4)
+    assert len(model.times) == {"euler": 4, "midpoint": 8}[method]
+
+
+def test_adaptive_steps_and_bad_ones_are_as_they_were():
+    model = Linear(-1.0)
+    model.path = OTPath(0.0)
+    x = generate(model, 3, x0=noise(), method="dopri5", rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(x, noise() * math.exp(-1), atol=1e-5, rtol=1e-5)
+    for how in ({"steps": 0}, {"steps": 2.5}, {"steps": 3, "rtol": 1e-3, "atol": 1e-3}):
+        with pytest.raises((ValueError, TypeError), match="steps"):
+            generate(model, 3, x0=noise(), **how)
+
+
+def test_guided_models_keep_their_path():
+    model = Linear(-1.0)
+    model.path = OTPath(0.0)
+    assert Guided(model, 2.0).path is model.path and Guided(Linear(1.0), 2.0).path is None
+
+
 # ---- guidance
 
 

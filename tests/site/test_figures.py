@@ -277,7 +277,7 @@ def test_the_first_screen_shows_the_figure_at_work(visit, phone, handheld):
 
 
 def test_digits_follow_solver_steps_and_time(visit):
-    figure = visit("book/09_training_on_mnist").figure()
+    figure = visit("book/10_sampling").figure()
     sprite = DigitFigure(load_pretrained("mnist")).sprite
     figure.button("Pause").click()
     seen = set()

@@ -25,13 +25,13 @@ FIGURES = {
     "book/03_conservation": 1,
     "book/04_paths": 3,
     "book/05_conditional_flow_matching": 1,
-    "book/09_training_on_mnist": 1,
+    "book/10_sampling": 1,
 }
 LABS = [
     "book/01_wind",
     "book/02_following_the_wind",
     "book/05_conditional_flow_matching",
-    "book/09_training_on_mnist",
+    "book/10_sampling",
 ]
 # What belongs to the theme and to its bibliography: the rule, and part of the element it finds.
 THEIRS = {
