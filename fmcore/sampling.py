@@ -107,7 +107,7 @@ class Guided(nn.Module):
     (Ho & Salimans 2021, eq. 6, whose w is scale - 1, for velocities.) At scale 0 the class is not
     heard, at 1 this is the field of the class; beyond 1 samples are more typical of it and less
     varied, and the field is that of no probability path any more. It costs two evaluations of
-    `model`, at scale 1 one. Without a label it is `model` itself.
+    `model`, at scales 0 and 1 one. Without a label it is `model` itself.
 
     `ValueError` for a scale that is no finite number; `TypeError` for a network without classes.
 
@@ -129,7 +129,7 @@ class Guided(nn.Module):
         self.path = getattr(model, "path", None)
 
     def forward(self, x: Tensor, t: float | Tensor, label: Tensor | None = None) -> Tensor:
-        if label is None:
+        if label is None or self.scale == 0:
             return self.model(x, t)
         told = self.model(x, t, label)
         return told if self.scale == 1 else torch.lerp(self.model(x, t), told, self.scale)
