@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from fmcore import _solver_checks as check
 from fmcore._checks import randn_like
 from fmcore.data import from_unit
+from fmcore.networks import UNet
 from fmcore.paths import Path as ProbabilityPath
 from fmcore.solvers import odeint
 from fmcore.weights import check_writable
@@ -45,7 +46,8 @@ def generate(
     knows its own. At most `batch_size` images are under way at once. The model is left as it was.
 
     Where the path of a `FlowModel` ends without noise, as with sigma_min = 0, its velocity at t = 1
-    is 0/0, and near it errors of x are multiplied by 1/(1 - t). A method whose steps end with an
+    is 0/0, and near it errors of x are multiplied by 1/(1 - t). (A bare `UNet` does not say what
+    its path was; it is taken to be such a one.) A method whose steps end with an
     evaluation there (Heun, RK4) therefore takes its last step by the midpoint rule, as Karras et
     al. 2022, algorithm 1 takes it by Euler's. `avoid_end=False` asks at t = 1 all the same.
 
@@ -126,7 +128,6 @@ class Guided(nn.Module):
         if "num_classes" in network and network["num_classes"] is None:
             raise TypeError("guidance needs a network with classes; this one has num_classes=None")
         self.model, self.scale = model, float(scale)
-        self.path = getattr(model, "path", None)
 
     def forward(self, x: Tensor, t: float | Tensor, label: Tensor | None = None) -> Tensor:
         if label is None or self.scale == 0:
@@ -217,9 +218,13 @@ def save_grid(images: Tensor, file: str | Path, columns: int | None = None) -> N
 
 
 def _ends_bare(model: nn.Module) -> bool:
-    """Whether the path of the model, if it has one, ends without noise."""
+    """Whether the path of the model ends without noise. A bare network is taken to be on such."""
+    if isinstance(model, Guided):
+        return _ends_bare(model.model)
     path = getattr(model, "path", None)
-    return isinstance(path, ProbabilityPath) and path.b(torch.ones(())).item() == 0
+    if not isinstance(path, ProbabilityPath):
+        return isinstance(model, UNet)
+    return path.b(torch.ones(())).item() == 0
 
 
 def _shape(model: nn.Module, shape: tuple[int, ...] | None) -> tuple[int, ...]:

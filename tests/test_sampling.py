@@ -235,10 +235,17 @@ def test_adaptive_steps_and_bad_ones_are_as_they_were():
             generate(model, 3, x0=noise(), **how)
 
 
-def test_guided_models_keep_their_path():
-    model = Linear(-1.0)
-    model.path = OTPath(0.0)
-    assert Guided(model, 2.0).path is model.path and Guided(Linear(1.0), 2.0).path is None
+def test_bare_and_guided_networks_are_spared_as_well():
+    torch.manual_seed(0)
+    net = UNet(base=8, time_dim=16, groups=4, num_classes=3)
+    times = []
+    net.register_forward_pre_hook(lambda _, arguments: times.append(float(arguments[1])))
+    how = dict(x0=torch.randn(2, 1, 8, 8, generator=gen()), label=torch.tensor([0, 1]), steps=2)
+    for path, latest in ((OTPath(0.0), 0.75), (OTPath(0.1), 1.0)):
+        for model in (net, Guided(net, 2.0)) if latest < 1 else ():
+            generate(model, 2, **how)
+        generate(Guided(FlowModel(net, path, (1, 8, 8)), 2.0), 2, **how)
+        assert max(times) == latest
 
 
 # ---- guidance

@@ -51,12 +51,8 @@ export class Player {
     } catch (error) {
       return this.fail(error);
     }
+    // Whoever has more to do for the next picture than a frame allows is `pending`.
     if (state.playing || this.pending) this.ask();
-  }
-
-  /** Whether there is more to do for the next picture. */
-  get pending() {
-    return false;
   }
 
   /** Whether a picture is due that is not drawn yet. (While it plays, one always is.) */
