@@ -14,6 +14,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -86,8 +87,12 @@ def load_images(
     prefix = "train" if split == "train" else "t10k"
     for kind in ("images-idx3-ubyte", "labels-idx1-ubyte"):
         _verify(folder / _TORCHVISION[name] / "raw" / f"{prefix}-{kind}", _TORCHVISION[name])
-    dataset = _torchvision(name)(root=folder, train=split == "train", download=False)
-    return ImageData(dataset.data[:, None], dataset.targets, name, str(folder))
+    raw = folder / _TORCHVISION[name] / "raw"
+    pixels, labels = (  # behind their headers, whose lengths the sizes have confirmed
+        torch.from_numpy(np.fromfile(raw / f"{prefix}-{kind}", np.uint8, offset=offset))
+        for kind, offset in (("images-idx3-ubyte", 16), ("labels-idx1-ubyte", 8))
+    )
+    return ImageData(pixels.reshape(-1, 1, 28, 28), labels.long(), name, str(folder))
 
 
 def to_unit(pixels: Tensor) -> Tensor:
@@ -133,12 +138,6 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fmcore"
 
 
-def _torchvision(name: str):
-    import torchvision  # a second of import time that only images need
-
-    return getattr(torchvision.datasets, _TORCHVISION[name])
-
-
 def _files(name: str, folder: Path) -> list[Path]:
     raw = folder / _TORCHVISION[name] / "raw"
     return [raw / f"{p}-{k}" for p in _COUNT for k in ("images-idx3-ubyte", "labels-idx1-ubyte")]
@@ -156,7 +155,9 @@ def _find(name: str, root: str | Path | None, download: bool) -> Path:
     problem = "download=False"
     if download:
         try:
-            _torchvision(name)(root=target, download=True)
+            import torchvision  # takes seconds, and is needed only here
+
+            getattr(torchvision.datasets, _TORCHVISION[name])(root=target, download=True)
             return target
         except (RuntimeError, OSError) as error:  # no network, a full disk, a folder of another's
             problem = f"downloading into {target} failed: {str(error).strip().splitlines()[-1]}"
