@@ -287,7 +287,8 @@ def test_digits_follow_solver_steps_and_time(visit):
         for steps in (1, 2, 3):
             state = figure.state(f"s.solver === '{solver}' && s.steps === {steps}")
             assert state["nfe"] == stages * steps
-            assert f"NFE\u00a0{stages * steps}" in figure.frame.locator("h4").nth(1).inner_text()
+            title = figure.frame.locator(".fm-side-title").nth(1).inner_text()
+            assert f"NFE\u00a0{stages * steps}" in title
             picture = figure.picture(1)
             assert darkness(picture, sprite) == pytest.approx(
                 ink(sprite, sprite.row(solver, steps)), abs=0.02

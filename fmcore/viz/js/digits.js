@@ -22,7 +22,7 @@ function build(spec, fail, el) {
   const columns = Math.ceil(Math.sqrt(sprite.count));
   const rows = Math.ceil(sprite.count / columns);
   const grids = [0, 1].map(() => make("canvas", { "aria-hidden": "true" }));
-  const titles = [0, 1].map(() => make("h4"));
+  const titles = [0, 1].map(() => make("p", { className: "fm-side-title" }));
   const readout = make("p", { className: "fm-readout", role: "status", "aria-live": "polite" });
   const player = new Player(state, fail, paint);
   let loaded = false;
