@@ -42,14 +42,15 @@ def generate(
 
     `steps` steps of `method` (10 if nothing is said), or adaptive ones with `rtol` and `atol`. The
     noise is drawn from `generator`, or given as `x0` `(n, C, H, W)`; the result is determined by
-    it. `label` `(n,)` goes to a network with classes. `shape` is that of one image; a `FlowModel`
-    knows its own. At most `batch_size` images are under way at once. The model is left as it was.
+    it. `label` `(n,)` goes to a network with classes (`num_classes` itself means none). `shape` is
+    that of one image; a `FlowModel` knows its own. At most `batch_size` images are under way at
+    once. The model is left as it was.
 
     Where the path of a `FlowModel` ends without noise, as with sigma_min = 0, its velocity at t = 1
     is 0/0, and near it errors of x are multiplied by 1/(1 - t). (A bare `UNet` does not say what
-    its path was; it is taken to be such a one.) A method whose steps end with an
-    evaluation there (Heun, RK4) therefore takes its last step by the midpoint rule, as Karras et
-    al. 2022, algorithm 1 takes it by Euler's. `avoid_end=False` asks at t = 1 all the same.
+    its path was; it is taken to be such a one.) A method whose steps end with an evaluation there
+    (Heun, RK4) therefore takes its last step by the midpoint rule, as Karras et al. 2022,
+    algorithm 1 takes it by Euler's. `avoid_end=False` asks at t = 1 all the same.
 
     `ValueError` or `TypeError` for what cannot be, also from `odeint`.
 
@@ -69,6 +70,12 @@ def generate(
         raise ValueError(f"x0 must hold n={n} images, got shape {tuple(x0.shape)}")
     if label is not None and label.shape != (n,):
         raise ValueError(f"label must have shape ({n},), got {tuple(label.shape)}")
+    classes = _network(model).get("num_classes")
+    if label is not None and classes and not bool(((label >= 0) & (label <= classes)).all()):
+        raise ValueError(  # on a GPU the network itself does not look
+            f"labels must lie in [0, {classes - 1}] ({classes} means no class), "
+            f"got {label.min().item()} to {label.max().item()}"
+        )
     if steps is None and rtol is None and atol is None:
         steps = 10
 
@@ -124,8 +131,7 @@ class Guided(nn.Module):
         if isinstance(scale, bool) or not isinstance(scale, int | float) or not isfinite(scale):
             raise ValueError(f"scale must be a finite number, got {scale!r}")
         self.config = getattr(model, "config", {})
-        network = self.config.get("network", self.config)
-        if "num_classes" in network and network["num_classes"] is None:
+        if _network(model).get("num_classes", 0) is None:
             raise TypeError("guidance needs a network with classes; this one has num_classes=None")
         self.model, self.scale = model, float(scale)
 
@@ -225,6 +231,12 @@ def _ends_bare(model: nn.Module) -> bool:
     if not isinstance(path, ProbabilityPath):
         return isinstance(model, UNet)
     return path.b(torch.ones(())).item() == 0
+
+
+def _network(model: nn.Module) -> dict:
+    """What the network in `model` was built with, as far as it says so."""
+    config = getattr(model, "config", {})
+    return config.get("network", config)
 
 
 def _shape(model: nn.Module, shape: tuple[int, ...] | None) -> tuple[int, ...]:

@@ -118,6 +118,21 @@ def test_bad_input(kwargs, error, message):
         generate(Linear(-1.0), **arguments)
 
 
+@pytest.mark.parametrize("wrap", [lambda net: net, lambda net: Guided(net, 2.0)])
+def test_labels_are_looked_at_before_the_network_is_asked(wrap):
+    """On a GPU the network does not look at their values: a wrong one would end the process."""
+    net = Linear(-1.0)
+    net.config = {"num_classes": 10}
+    for wrong, seen in (
+        (torch.tensor([0, 11, 3]), "0 to 11"),
+        (torch.tensor([-1, 0, 3]), "-1 to 3"),
+    ):
+        with pytest.raises(ValueError, match=rf"labels must lie in \[0, 9\].*got {seen}"):
+            generate(wrap(net), 3, x0=noise(), label=wrong)
+    assert net.calls == []
+    assert len(generate(wrap(net), 3, x0=noise(), label=torch.tensor([0, 9, 10]), steps=1)) == 3
+
+
 def test_a_model_that_does_not_say_its_shape():
     with pytest.raises(ValueError, match="shape="):
         generate(Linear(-1.0), 2, generator=gen())
