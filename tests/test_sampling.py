@@ -87,8 +87,11 @@ def test_the_generator_decides():
 
 def test_the_model_is_left_as_it_was():
     model = Linear(-1.0).train()
+    during = []
+    model.register_forward_pre_hook(lambda m, _: during.append(m.training))
     x = generate(model, 3, x0=noise())
     assert model.training and not x.requires_grad
+    assert not any(during)  # no dropout while it draws
     with pytest.raises(ValueError):
         generate(model, 3, x0=noise(), method="nonsense")
     assert model.training
@@ -287,6 +290,15 @@ def test_guidance_at_0_and_1_is_the_network_itself():
     assert torch.equal(Guided(net, 7.0)(x, 0.3), free)
 
 
+@pytest.mark.parametrize(
+    ("scale", "told", "calls"), [(0, True, 1), (1, True, 1), (3, True, 2), (3, False, 1)]
+)
+def test_guidance_asks_no_more_than_it_must(scale, told, calls):
+    net = Linear(-1.0)
+    Guided(net, scale)(noise(), 0.3, torch.zeros(3) if told else None)
+    assert len(net.calls) == calls
+
+
 def test_guided_draws_of_a_model_that_knows_its_shape():
     model = FlowModel(UNet(base=8, time_dim=16, groups=4, num_classes=3), OTPath(), (1, 8, 8))
     x = generate(Guided(model, 2.0), 2, steps=1, label=torch.tensor([0, 1]), generator=gen())
@@ -310,13 +322,15 @@ def test_guidance_needs_classes():
 
 def test_slerp_goes_round_the_circle_at_even_speed():
     """In the plane the angle is known; lengths are kept, and a row has its own s."""
-    start, turn = torch.tensor([0.3, 2.0, -1.0]), torch.tensor([1.2, -2.9, 3e-9])
+    start, turn = torch.tensor([0.3, 2.0, -1.0]), torch.tensor([0.4, -2.9, 3e-9])
     s = torch.tensor([0.25, 0.5, 0.9])
 
     def at(angle):
         return 7 * torch.stack([angle.cos(), angle.sin()], dim=1)
 
     torch.testing.assert_close(slerp(at(start), at(start + turn), s), at(start + s * turn))
+    short = 1e-3 * slerp(at(start), at(start + turn), s)
+    torch.testing.assert_close(slerp(1e-3 * at(start), 1e-3 * at(start + turn), s), short)
 
 
 def test_slerp_keeps_the_length_of_noise_and_the_chord_does_not():
@@ -339,6 +353,7 @@ def test_slerp_keeps_the_length_of_noise_and_the_chord_does_not():
         (torch.ones(3), torch.ones(3), 0.5, r"must both have shape \(B, \*shape\)"),
         (torch.ones(2, 3), torch.ones(2, 3), torch.zeros(3), r"shape \(2,\), got \(3,\)"),
         (torch.ones(2, 3), torch.zeros(2, 3), 0.5, "a zero vector has no direction"),
+        (torch.zeros(2, 3), torch.ones(2, 3), 0.5, "a zero vector has no direction"),
         (torch.ones(2, 3), -2 * torch.ones(2, 3), 0.5, "opposite ways"),
     ],
 )
