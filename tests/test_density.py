@@ -470,6 +470,7 @@ def test_bits_do_not_depend_on_the_units():
     log_prob = normal(5)
     in_bytes = bits_per_dim(log_prob - 12 * math.log(127.5), 12, width=1.0)
     torch.testing.assert_close(bits_per_dim(log_prob, 12), in_bytes)
+    torch.testing.assert_close(bits_per_dim(log_prob, 1, width=1.0), -log_prob / math.log(2))
 
 
 @pytest.mark.parametrize("given", [dict(dim=0), dict(dim=2.0), dict(dim=3, width=0.0)])

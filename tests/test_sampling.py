@@ -180,6 +180,8 @@ def test_saved_picture_is_the_grid(tmp_path, channels):
     assert (read.reshape(image_grid(images).shape) == image_grid(images).numpy()).all()
     with pytest.raises(ValueError, match="no folder"):
         save_grid(images, tmp_path / "none" / "x.png")
+    with pytest.raises(ValueError, match="'.digits' is no picture format, take .png"):
+        save_grid(images, tmp_path / "x.digits")
 
 
 def test_half_precision_is_the_networks_own_affair():
