@@ -281,6 +281,7 @@ def test_statistics_of_the_network_are_copied_into_the_average():
     assert torch.equal(ema.norm.running_mean, model.norm.running_mean)
     assert ema.norm.num_batches_tracked == 20
     assert not ema.training and model.training  # to be sampled from as it is
+    assert not any(p.requires_grad for p in ema.parameters())  # and asked without no_grad
 
 
 def test_seconds_to_go():
