@@ -92,6 +92,40 @@ def test_left_and_resumed_is_the_same_training(stop, tmp_path, whole):
     assert rest[0].elapsed > first[-1].elapsed
 
 
+def test_images_without_labels_are_resumed_as_well(tmp_path):
+    _, undisturbed = train(model=unet())
+    train(tmp_path, stop=9, model=unet())
+    _, model = train(tmp_path, resume=True, model=unet())
+    assert torch.equal(weights(model), weights(undisturbed))
+
+
+def test_images_a_second_are_those_since_the_restart(tmp_path):
+    train(tmp_path, stop=9, every=9)
+    before = torch.load(tmp_path / "step-00000009.pt")["elapsed"]
+    for m in train(tmp_path, resume=True)[0]:
+        images = m.images_per_second * (m.elapsed - before)
+        assert images == pytest.approx((m.step - 9) * 8, rel=0.5)  # with step + 9 it is 2.6 times
+        assert m.remaining == pytest.approx((STEPS - m.step) * 8 / m.images_per_second)
+
+
+def test_on_another_device_the_noise_is_new_at_every_step(tmp_path):
+    """Its random states are of another kind. What must not come is the noise of the first step."""
+    train(tmp_path, every=4, keep=9)
+    seen = []
+    for step in (0, 4, 8):
+        folder = tmp_path / str(step)
+        folder.mkdir()
+        if step:
+            state = torch.load(tmp_path / f"step-{step:08d}.pt") | {"device": "cuda"}
+            torch.save(state, folder / f"step-{step:08d}.pt")
+        model, times = unet(num_classes=10), []
+        model.register_forward_pre_hook(lambda _, inputs, times=times: times.append(inputs[1]))
+        train(folder, model=model, stop=step + 1, resume=True)
+        seen.append(times[0])
+    a, b, c = seen
+    assert a.shape == (8,) and not any(torch.equal(p, q) for p, q in ((a, b), (a, c), (b, c)))
+
+
 def test_weights_of_another_start_are_overwritten(tmp_path, whole):
     train(tmp_path, stop=9)
     torch.manual_seed(99)

@@ -275,7 +275,7 @@ def test_statistics_of_the_network_are_copied_into_the_average():
         def forward(self, x, t):
             return self.linear(self.norm(x))
 
-    model = Normed()
+    model = Normed().eval()  # `fit` trains it all the same
     ema = train(model, 5 + toy_data(), config(steps=20))[-1].ema
     assert model.norm.running_mean.abs().min() > 0.5
     assert torch.equal(ema.norm.running_mean, model.norm.running_mean)
