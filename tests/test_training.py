@@ -313,6 +313,21 @@ def test_a_loss_that_is_not_finite_stops_with_the_steps():
         train(MLP(), torch.full((64, 2), float("nan")), config())
 
 
+def test_a_loss_that_is_not_finite_later_on_names_its_step_and_rate():
+    """Losses are looked at in batches of reports; the step that is named is that of the loss."""
+    model, calls = MLP(hidden=8, depth=1), []
+
+    def spoil(_, inputs, v):
+        calls.append(len(v))
+        return v * math.inf if len(calls) == 9 else v
+
+    model.register_forward_hook(spoil)
+    cfg = config(steps=12, log_every=6, schedule="cosine", warmup=0)
+    lr = f"{cfg.learning_rate(8, 12):g}"  # of the ninth step
+    with pytest.raises(FloatingPointError, match=rf"step 9 of 12 \(lr={lr}, precision=fp32\)"):
+        train(model, toy_data(), cfg)
+
+
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
