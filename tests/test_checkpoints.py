@@ -99,6 +99,23 @@ def test_images_without_labels_are_resumed_as_well(tmp_path):
     assert torch.equal(weights(model), weights(undisturbed))
 
 
+def test_statistics_are_those_of_the_step_that_is_saved(tmp_path):
+    """Also where nothing has been reported yet: the average has the statistics of the network."""
+
+    class Normed(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm = torch.nn.BatchNorm2d(1)
+
+        def forward(self, x, t):
+            return self.norm(x)
+
+    train(tmp_path, model=Normed(), cfg=config(log_every=20), keep=9)
+    state = torch.load(tmp_path / "step-00000004.pt")
+    seen = state["weights"]["norm.running_var"]
+    assert seen != 1 and torch.equal(state["averages"]["norm.running_var"], seen)
+
+
 def test_images_a_second_are_those_since_the_restart(tmp_path):
     train(tmp_path, stop=9, every=9)
     before = torch.load(tmp_path / "step-00000009.pt")["elapsed"]
