@@ -22,11 +22,12 @@ from pathlib import Path
 
 import torch
 import torchdiffeq
-from solvers import Network, processor, race
+from solvers import Network, race
 from torch import Tensor, nn
 
 from fmcore.density import log_likelihood
 from fmcore.networks import UNet
+from fmcore.parallel import processor
 from fmcore.solvers import odeint
 
 RESULTS = Path(__file__).parent / "results" / "density.json"

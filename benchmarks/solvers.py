@@ -30,6 +30,7 @@ import torch
 import torchdiffeq
 from torch import Tensor, nn
 
+from fmcore.parallel import processor
 from fmcore.solvers import odeint
 
 RESULTS = Path(__file__).parent / "results" / "solvers.json"
@@ -194,14 +195,6 @@ def accuracy(tolerances: list[float]) -> list[dict]:
             row[library] = {"nfe": evaluations(solve, v, x), "error": rms(solve(v, x) - exact)}
         rows.append(row)
     return rows
-
-
-def processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def main() -> None:

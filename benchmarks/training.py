@@ -27,11 +27,11 @@ from pathlib import Path
 
 import reference
 import torch
-from solvers import processor
 
 from fmcore.data import load_images
 from fmcore.losses import cfm_loss
 from fmcore.networks import UNet
+from fmcore.parallel import processor
 from fmcore.paths import OTPath
 from fmcore.recipes import TrainConfig
 from fmcore.sampling import generate

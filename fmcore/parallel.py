@@ -7,9 +7,11 @@ state of the generator is the same everywhere, and one process or eight see the 
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
@@ -124,11 +126,25 @@ def find_device(name: str) -> torch.device:
 
 
 def device_name(device: str) -> str:
-    """What a device is called: the name of a GPU, or "cpu" with the number of threads in use.
+    """What a device is called: the name of a GPU, or the processor and the threads in use.
 
-    >>> device_name("cpu").startswith("cpu, ")
+    >>> device_name("cpu") == f"{processor()}, {torch.get_num_threads()} threads"
     True
     """
-    if torch.device(device).type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{device}, {torch.get_num_threads()} threads"
+    kind = torch.device(device).type
+    if kind == "cpu":
+        return f"{processor()}, {torch.get_num_threads()} threads"
+    return torch.cuda.get_device_name(device) if kind == "cuda" else device
+
+
+def processor() -> str:
+    """The name of this machine's processor, or at least of its kind: never empty.
+
+    >>> len(processor()) > 1
+    True
+    """
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+MEASURED = json.loads((ROOT / "benchmarks" / "results" / "mnist.json").read_text())["rows"]
 
 
 def test_the_table_of_the_chapter_on_sampling_is_the_measured_one():
@@ -17,8 +18,7 @@ def test_the_table_of_the_chapter_on_sampling_is_the_measured_one():
         for line in ast.parse(source).body
     }
     n, floor = printed["(N, FLOOR)"]
-    rows = json.loads((ROOT / "benchmarks" / "results" / "mnist.json").read_text())["rows"]
-    rows = [row for row in rows if row["model"] == "ours" and row["n"] == n]
+    rows = [row for row in MEASURED if row["model"] == "ours" and row["n"] == n]
     assert all(row["frechet_floor"] == pytest.approx(floor, abs=5e-4) for row in rows)
     for row in rows:
         nfe = round(row["nfe"])
@@ -33,7 +33,24 @@ def test_the_table_of_the_chapter_on_sampling_is_the_measured_one():
     assert not any(printed["FRECHET"].values()) and not printed["LATE"]
 
 
+def test_the_table_of_the_readme_is_the_measured_one():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = readme.split("| evaluations |")[1].split("\n\n")[0].splitlines()
+    header = [int(cell) for cell in table[0].strip(" |").split("|")]
+    measured = {
+        (row["solver"], round(row["nfe"])): f"{row['frechet']:.2f}"
+        for row in MEASURED
+        if row["model"] == "ours" and "grid" not in row
+    }
+    names = {"Heun, as `generate` does it": "heun, midpoint at the end"}
+    for line in table[2:]:
+        name, *cells = [cell.strip() for cell in line.split("|")[1:-1]]
+        solver = names.get(name, name.lower())
+        assert cells == [measured.get((solver, nfe), "") for nfe in header], name
+    assert len(table) == 2 + 5
+
+
 def test_every_result_says_where_it_is_from():
-    rows = json.loads((ROOT / "benchmarks" / "results" / "mnist.json").read_text())["rows"]
-    for row in rows:
+    for row in MEASURED:
         assert {"device", "date", "seed", "torch", "python", "n", "weights"} <= row.keys()
+        assert not row["device"].startswith("cpu")  # but its name
