@@ -1,4 +1,4 @@
-"""Checks and draws that every module shares: time that broadcasts, noise that is reproducible."""
+"""Checks and draws that modules share: time that broadcasts, labels, reproducible noise."""
 
 from __future__ import annotations
 
@@ -40,6 +40,18 @@ def expand_time(t: float | Tensor, x: Tensor) -> Tensor:
     torch.Size([2, 1, 1, 1])
     """
     return batch_time(t, x).reshape(-1, *(1,) * (x.ndim - 1))
+
+
+def check_labels(label: Tensor, classes: int) -> None:
+    """`ValueError` for labels outside [0, classes], where `classes` itself means no class.
+
+    It looks at the values, for which a GPU has to come to a halt.
+    """
+    if not bool(((label >= 0) & (label <= classes)).all()):
+        raise ValueError(
+            f"labels must lie in [0, {classes - 1}] ({classes} means no class), "
+            f"got {label.min().item()} to {label.max().item()}"
+        )
 
 
 def require_generator(generator: torch.Generator | None) -> torch.Generator:

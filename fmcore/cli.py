@@ -21,7 +21,7 @@ from fmcore.networks import UNet
 from fmcore.parallel import device_name, find_device, joined, team
 from fmcore.paths import OTPath
 from fmcore.recipes import RECIPES, TrainConfig
-from fmcore.sampling import Guided, check_picture, generate, save_grid
+from fmcore.sampling import Guided, check_picture, counted, generate, save_grid
 from fmcore.solvers import SOLVERS
 from fmcore.training import fit
 from fmcore.weights import FlowModel, check_writable, load_pretrained, load_weights, save_weights
@@ -157,21 +157,12 @@ class _Draw:
         self, model: FlowModel, n: int, label: Tensor | None, generator: torch.Generator
     ) -> tuple[Tensor, int, float]:
         """Images, evaluations of the network for each of them, and seconds."""
-        images_seen = 0
-
-        def count(network, arguments, answer) -> None:
-            nonlocal images_seen
-            images_seen += len(answer)
-
-        hook = model.register_forward_hook(count)
+        field = model if label is None else Guided(model, self.guidance)
+        how = dict(method=self.solver, steps=self.steps, generator=generator)
         start = time.perf_counter()
-        try:
-            field = model if label is None else Guided(model, self.guidance)
-            how = dict(method=self.solver, steps=self.steps, generator=generator)
+        with counted(model) as rows:
             images = generate(field, n, label=label, **how)
-        finally:
-            hook.remove()
-        return images, images_seen // n, time.perf_counter() - start
+        return images, sum(rows) // n, time.perf_counter() - start
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,6 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -84,13 +83,10 @@ def load_images(
     if name == "digits":
         return _bundled_digits(split)
     folder = _find(name, root, download)
-    prefix = "train" if split == "train" else "t10k"
-    for kind in ("images-idx3-ubyte", "labels-idx1-ubyte"):
-        _verify(folder / _TORCHVISION[name] / "raw" / f"{prefix}-{kind}", _TORCHVISION[name])
-    raw = folder / _TORCHVISION[name] / "raw"
-    pixels, labels = (  # behind their headers, whose lengths the sizes have confirmed
-        torch.from_numpy(np.fromfile(raw / f"{prefix}-{kind}", np.uint8, offset=offset))
-        for kind, offset in (("images-idx3-ubyte", 16), ("labels-idx1-ubyte", 8))
+    dataset, prefix = _TORCHVISION[name], "train" if split == "train" else "t10k"
+    pixels, labels = (
+        _verified(folder / dataset / "raw" / f"{prefix}-{kind}", dataset)
+        for kind in ("images-idx3-ubyte", "labels-idx1-ubyte")
     )
     return ImageData(pixels.reshape(-1, 1, 28, 28), labels.long(), name, str(folder))
 
@@ -169,11 +165,14 @@ def _find(name: str, root: str | Path | None, download: bool) -> Path:
     )
 
 
-def _verify(file: Path, dataset: str) -> None:
-    """Raise `ValueError`, naming the file, unless it is the published one to the last byte."""
+def _verified(file: Path, dataset: str) -> Tensor:
+    """The bytes behind the header of a file that is the published one to the last byte.
+
+    `ValueError`, naming the file, if it is not.
+    """
     content = file.read_bytes()
-    pixels = 28 * 28 if "images" in file.name else 1
-    size = (16 if pixels > 1 else 8) + _COUNT[file.name.split("-")[0]] * pixels
+    pixels, header = (28 * 28, 16) if "images" in file.name else (1, 8)
+    size = header + _COUNT[file.name.split("-")[0]] * pixels
     archive = file.with_name(file.name + ".gz")
     if len(content) != size:
         problem = f"it has {len(content):,} bytes instead of {size:,}"
@@ -184,6 +183,7 @@ def _verify(file: Path, dataset: str) -> None:
         problem = archive.is_file() and _differs(content, archive)
     if problem:
         raise ValueError(f"{file} is damaged: {problem}. Delete it, and it can be fetched again.")
+    return torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=header)
 
 
 def _differs(content: bytes, archive: Path) -> str | bool:

@@ -18,7 +18,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from fmcore._checks import batch_time
+from fmcore._checks import batch_time, check_labels
 
 
 class TimeEmbedding(nn.Module):
@@ -165,11 +165,8 @@ class UNet(nn.Module):
                 f"label must be ({x.shape[0]},) integers, got {tuple(label.shape)} {label.dtype}"
             )
         # On a GPU a look at the values would stall the queue; the data set checks its labels.
-        if label.device.type == "cpu" and not bool(((label >= 0) & (label <= none)).all()):
-            raise ValueError(
-                f"labels must lie in [0, {none - 1}] ({none} means no class), "
-                f"got {label.min().item()} to {label.max().item()}"
-            )
+        if label.device.type == "cpu":
+            check_labels(label, none)
         return label
 
 

@@ -7,7 +7,15 @@ import torch
 
 from fmcore.networks import UNet
 from fmcore.paths import OTPath
-from fmcore.sampling import Guided, generate, image_grid, save_grid, slerp
+from fmcore.sampling import (
+    Guided,
+    counted,
+    generate,
+    image_grid,
+    save_grid,
+    slerp,
+    solve_short_of_the_end,
+)
 from fmcore.weights import FlowModel
 
 
@@ -237,6 +245,24 @@ def test_the_last_step_is_midpoint_and_the_others_are_not():
         torch.testing.assert_close(x, expected * noise(), rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.parametrize(("steps", "nfe"), [(1, 2), (4, 14)])
+def test_short_of_the_end_is_a_solution_with_its_costs(steps, nfe):
+    found = solve_short_of_the_end(lambda x, t: -x, noise(), method="rk4", steps=steps)
+    assert (found.nfe, found.accepted, found.rejected, found.t) == (nfe, steps, 0, 1.0)
+
+
+def test_evaluations_are_counted_until_the_end_of_the_block():
+    model = Linear(-1.0)
+    with counted(model) as rows:
+        generate(model, 5, x0=noise(5), method="midpoint", steps=1, batch_size=3)
+    generate(model, 3, x0=noise(), steps=1)
+    assert rows == [3, 3, 2, 2]
+    with pytest.raises(ZeroDivisionError), counted(model) as rows:
+        1 / 0  # noqa: B018
+    generate(model, 3, x0=noise(), steps=1)
+    assert rows == []
+
+
 @pytest.mark.parametrize("method", ["euler", "midpoint"])
 def test_methods_that_do_not_ask_there_are_left_alone(method):
     """By counting: a replaced step of Euler would ask twice."""
@@ -261,11 +287,12 @@ def test_bare_and_guided_networks_are_spared_as_well():
     times = []
     net.register_forward_pre_hook(lambda _, arguments: times.append(float(arguments[1])))
     how = dict(x0=torch.randn(2, 1, 8, 8, generator=gen()), label=torch.tensor([0, 1]), steps=2)
-    for path, latest in ((OTPath(0.0), 0.75), (OTPath(0.1), 1.0)):
-        for model in (net, Guided(net, 2.0)) if latest < 1 else ():
-            generate(model, 2, **how)
-        generate(Guided(FlowModel(net, path, (1, 8, 8)), 2.0), 2, **how)
-        assert max(times) == latest
+    on_path = {path: FlowModel(net, path, (1, 8, 8)) for path in (OTPath(0.0), OTPath(0.1))}
+    for model in (net, Guided(net, 2.0), Guided(on_path[OTPath(0.0)], 2.0)):
+        generate(model, 2, **how)
+        assert max(times) == 0.75
+    generate(Guided(on_path[OTPath(0.1)], 2.0), 2, **how)
+    assert max(times) == 1.0
 
 
 # ---- guidance
