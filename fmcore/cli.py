@@ -157,6 +157,10 @@ class _Draw:
         self, model: FlowModel, n: int, label: Tensor | None, generator: torch.Generator
     ) -> tuple[Tensor, int, float]:
         """Images, evaluations of the network for each of them, and seconds."""
+        if label is None and self.guidance != 1:
+            raise ValueError(
+                f"guidance={self.guidance:g} pushes towards a class, and none is given"
+            )
         field = model if label is None else Guided(model, self.guidance)
         how = dict(method=self.solver, steps=self.steps, generator=generator)
         start = time.perf_counter()

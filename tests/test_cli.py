@@ -12,7 +12,9 @@ from PIL import Image
 
 from fmcore.cli import main
 from fmcore.data import load_images
-from fmcore.weights import load_weights
+from fmcore.networks import UNet
+from fmcore.paths import OTPath
+from fmcore.weights import FlowModel, load_weights, save_weights
 
 SMALL = ["--data", "digits", "--base", "8", "--steps", "3", "--batch-size", "8", "--no-progress"]
 
@@ -139,6 +141,7 @@ def test_evaluate_judges_and_writes(tmp_path, capsys, monkeypatch):
         (["sample", "--out", "x.png", "--weights", "w.pt"], "there is no weight file w.pt"),
         (["sample", "--out", "x.png", "--steps", "0"], "steps"),
         (["sample", "--out", "x.png", "--label", "12"], "lie in [0, 9]"),
+        (["sample", "--out", "x.png", "--guidance", "3"], "guidance=3 pushes towards a class, and"),
         (["sample", "--out", "x.nonsense", "--n", "1"], "x.nonsense"),
     ],
 )
@@ -150,6 +153,15 @@ def test_mistakes_end_in_one_line(arguments, message, tmp_path, monkeypatch, cap
     error = capsys.readouterr().err
     assert error.startswith("fmcore: ") and message in error and "Traceback" not in error
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("wish", [["--label", "3"], ["--guidance", "0"]])
+def test_a_network_without_classes_is_not_asked_for_one(wish, tmp_path, capsys):
+    weights, out = tmp_path / "w.safetensors", tmp_path / "x.png"
+    save_weights(FlowModel(UNet(base=8), OTPath(), (1, 28, 28)), weights)
+    with pytest.raises(SystemExit):
+        main(["sample", "--weights", str(weights), "--out", str(out), *wish])
+    assert "class" in capsys.readouterr().err and not out.exists()
 
 
 @pytest.mark.parametrize("arguments", [["sample", "--solver", "rk5", "--out", "x.png"], ["fly"]])
