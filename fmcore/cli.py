@@ -75,8 +75,10 @@ class Train:
         torch.manual_seed(config.seed)  # the initial weights
         net = UNet(base=self.base, num_classes=classes, time_scale=self.time_scale)
         path = OTPath(sigma_min=self.sigma_min)
+        history = {}
         if self.start is not None:
-            _start_from(_load(self.start), net, path)
+            _start_from(before := _load(self.start), net, path)
+            history = {"start": {"weights": self.start, **before.config["about"]}}
         saved = self.checkpoints and Checkpoints(
             self.checkpoints, self.every, self.keep, self.resume, self.skip_damaged
         )
@@ -97,7 +99,7 @@ class Train:
         about = {
             "data": self.data,
             "recipe": {k: v for k, v in vars(config).items() if k != "progress"},
-            **({} if self.start is None else {"start": self.start}),
+            **history,  # of the training before this one, which may have one itself
             "processes": team().size,
             "seconds": round(last.elapsed, 1),
             "device": device_name(config.device),
