@@ -42,6 +42,23 @@ def expand_time(t: float | Tensor, x: Tensor) -> Tensor:
     return batch_time(t, x).reshape(-1, *(1,) * (x.ndim - 1))
 
 
+def require_label(label: Tensor, n: int) -> Tensor:
+    """The label itself, if it is a tensor `(n,)`; `TypeError` or `ValueError` if not."""
+    if not isinstance(label, Tensor):
+        raise TypeError(f"label must be a tensor ({n},), got {type(label).__name__}")
+    if label.shape != (n,):
+        raise ValueError(f"label must have shape ({n},), got {tuple(label.shape)}")
+    return label
+
+
+def class_labels(label: Tensor, n: int) -> Tensor:
+    """Classes `(n,)` as int64; `TypeError` or `ValueError` unless they are a tensor of integers."""
+    label = require_label(label, n)
+    if label.is_floating_point() or label.is_complex() or label.dtype == torch.bool:
+        raise ValueError(f"label must hold integers, got {label.dtype}")
+    return label.long()
+
+
 def check_labels(label: Tensor, classes: int) -> None:
     """`ValueError` for labels outside [0, classes], where `classes` itself means no class.
 

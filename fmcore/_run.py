@@ -15,6 +15,7 @@ from fmcore.checkpoints import Checkpoints, fingerprint
 from fmcore.parallel import Team
 from fmcore.paths import Path
 from fmcore.recipes import TrainConfig
+from fmcore.weights import load_state
 
 # A run may go on with another value of these: they do not change what is learnt.
 _FREE = ("compile", "device", "log_every", "progress")
@@ -74,7 +75,7 @@ class Run:
         self.file = None  # the last checkpoint
         self.what = {
             "network": f"{type(model).__name__}({getattr(model, 'config', '')})",
-            "path": repr(path) if is_dataclass(path) else f"{type(path).__name__}({vars(path)})",
+            "path": _what(path),
             "data": fingerprint(x) if checkpoints else "",
             "labels": fingerprint(labels) if checkpoints and labels is not None else "",
             **{k: v for k, v in asdict(config).items() if k not in _FREE},
@@ -95,8 +96,8 @@ class Run:
                 f"{file} is of another training: "
                 + "; ".join(f"{k} is {self.what.get(k)!r}, was {theirs.get(k)!r}" for k in differ)
             )
-        self.model.load_state_dict(state["weights"])
-        self.ema.load_state_dict(state["averages"])
+        load_state(self.model, state["weights"], f"{file} is of another network")
+        load_state(self.ema, state["averages"], f"{file} is of another network")
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
         if state["device"] == device.type:  # generators of other devices are of another kind
@@ -199,3 +200,12 @@ class Run:
         """
         if self.checkpoints and self.whole and self.us.size == 1 and self.step > self.saved:
             self.save()
+
+
+def _what(path: Path) -> str:
+    """A path in a line: as it is written if plain numbers say all of it, else by its schedule."""
+    if is_dataclass(path) and all(isinstance(v, int | float | str) for v in vars(path).values()):
+        return repr(path)
+    t = torch.linspace(0.01, 0.99, 99, dtype=torch.float64)  # at the ends some have no derivative
+    schedule = [weight(t).expand_as(t) for weight in (path.a, path.b, path.da, path.db)]
+    return f"{type(path).__name__}, schedule {fingerprint(torch.stack(schedule))}"

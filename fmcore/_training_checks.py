@@ -9,7 +9,22 @@ from torch import Tensor, nn
 
 from fmcore.data import ImageData
 from fmcore.parallel import Team, find_device
+from fmcore.paths import Path
 from fmcore.recipes import TrainConfig
+
+
+def training(model: nn.Module, path: Path, config: TrainConfig) -> None:
+    """A network, a path and a configuration that belong together."""
+    for name, given, kind in (
+        ("model", model, nn.Module),
+        ("path", path, Path),
+        ("config", config, TrainConfig),
+    ):
+        if not isinstance(given, kind):
+            raise TypeError(f"{name} must be a {kind.__name__}, got {type(given).__name__}")
+    own = getattr(model, "path", path)
+    if isinstance(own, Path) and own != path:
+        raise ValueError(f"the model is of {own}, and was to be trained along {path}")
 
 
 def device(config: TrainConfig) -> torch.device:
@@ -67,6 +82,8 @@ def _labels(given: ImageData | Tensor, classes: int | None) -> Tensor | None:
     if not isinstance(given, ImageData):
         raise ValueError("a network with classes needs labels: pass an ImageData")
     labels = given.labels
+    if not isinstance(labels, Tensor):
+        raise TypeError(f"labels must be a tensor ({len(given)},), got {type(labels).__name__}")
     if labels.shape != (len(given),):
         raise ValueError(f"labels must have shape ({len(given)},), got {tuple(labels.shape)}")
     if not 0 <= labels.min() <= labels.max() < classes:

@@ -24,7 +24,14 @@ from fmcore.recipes import RECIPES, TrainConfig
 from fmcore.sampling import Guided, check_picture, counted, generate, save_grid
 from fmcore.solvers import SOLVERS
 from fmcore.training import fit
-from fmcore.weights import FlowModel, check_writable, load_pretrained, load_weights, save_weights
+from fmcore.weights import (
+    FlowModel,
+    check_writable,
+    load_pretrained,
+    load_weights,
+    pretrained,
+    save_weights,
+)
 
 
 @dataclass(frozen=True)
@@ -111,9 +118,9 @@ class Train:
 
 
 def _load(weights: str) -> FlowModel:
-    """A file if it looks like one, else a model of the library."""
-    is_file = Path(weights).suffix or Path(weights).exists()
-    return (load_weights if is_file else load_pretrained)(weights)
+    """A model of the library if that is its name, else a file if it looks like one."""
+    is_file = Path(weights).suffix or Path(weights).is_file() or Path(weights).name != weights
+    return (load_weights if is_file and weights not in pretrained() else load_pretrained)(weights)
 
 
 def _start_from(model: FlowModel, net: UNet, path: OTPath) -> None:
@@ -186,9 +193,18 @@ class Sample(_Draw):
 
     def __call__(self) -> None:
         check_picture(self.out)
-        label = None if self.label is None else torch.full((self.n,), self.label)
+        if self.n < 1 or (self.columns is not None and self.columns < 1):
+            raise ValueError(f"n and columns must be at least 1, got {self.n} and {self.columns}")
+        model, label = self.model(), None
+        if self.label is not None:
+            classes = model.config["network"].get("num_classes")
+            if classes is None:
+                raise ValueError("this network was built without classes: leave out --label")
+            if not 0 <= self.label < classes:
+                raise ValueError(f"label must lie in [0, {classes - 1}], got {self.label}")
+            label = torch.full((self.n,), self.label)
         generator = torch.Generator().manual_seed(self.seed)
-        images, _, seconds = self.draw(self.model(), self.n, label, generator)
+        images, _, seconds = self.draw(model, self.n, label, generator)
         save_grid(images, self.out, self.columns)
         print(f"wrote {self.out}: {self.n} images in {seconds:.1f} s")
 
@@ -256,11 +272,11 @@ def main(args: list[str] | None = None) -> None:
 def _commands(args: list[str]):
     """The commands, with the defaults of the recipe that `args` name."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--recipe", choices=RECIPES)
+    parser.add_argument("--recipe")
     parser.add_argument("--steps")
     known = parser.parse_known_args(args)[0]
     train = tyro.conf.subcommand("train")
-    if known.recipe:
+    if known.recipe in RECIPES:  # another name is refused below, with all that is known
         recipe = RECIPES[known.recipe]
         config = recipe.train
         if known.steps is not None:  # takes the place of the epochs of the recipe

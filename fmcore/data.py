@@ -105,11 +105,15 @@ def to_unit(pixels: Tensor) -> Tensor:
 def from_unit(images: Tensor) -> Tensor:
     """Images in [-1, 1] as bytes 0 ... 255; values outside are clamped, the rest is rounded.
 
+    `TypeError` unless they are of a floating dtype, `ValueError` for NaN.
+
     >>> from_unit(torch.tensor([-1.0, 0.0, 2.0]))
     tensor([  0, 128, 255], dtype=torch.uint8)
     """
     if not images.is_floating_point():
         raise TypeError(f"images must be of a floating dtype, got {images.dtype}")
+    if bool(images.isnan().any()):
+        raise ValueError(f"{images.isnan().sum().item()} values of the images are NaN")
     return ((images.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
 
 

@@ -36,8 +36,8 @@ def cfm_loss(
     N(0, I), `t` from U[0, 1], one for each row; it may be left out only when both are given. A
     `label` goes to `net(x, t, label)`. `weight` `(B,)` multiplies the rows. Returns a scalar.
 
-    `ValueError` for a time outside [0, 1], for shapes that do not fit, and for a network that
-    returns another shape than that of its input.
+    `ValueError` for a time outside [0, 1], for an empty batch, for shapes that do not fit, and for
+    a network that returns another shape than that of its input.
 
     At rest, the loss is the mean square of the velocity x1 - x0 itself:
 
@@ -107,6 +107,8 @@ def _mean(each: Tensor, weight: Tensor | None) -> Tensor:
 
 def _velocities(net, path, x1, x0, t, label, generator) -> tuple[Tensor, Tensor, Tensor]:
     """What the network says at a random point of the path, what the path says, and when."""
+    if x1.numel() == 0:
+        raise ValueError(f"there is no loss of an empty batch, got shape {tuple(x1.shape)}")
     x0 = randn_like(x1, generator) if x0 is None else x0
     t = rand_time(x1, generator) if t is None else batch_time(t, x1)
     xt, ut = path.sample(x0, x1, t)

@@ -12,8 +12,10 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
+from fmcore._checks import class_labels
 from fmcore.classifier import DigitClassifier, load_classifier
 from fmcore.data import ImageData, from_unit, load_images, to_unit
+from fmcore.parallel import find_device
 
 BATCH = 500  # images at once
 FEWEST = 200
@@ -82,6 +84,7 @@ class Judge:
         test = load_images("mnist", split="test") if test is None else test
         if len(test) < FEWEST:
             raise ValueError(f"at least {FEWEST} test images are needed, got {len(test)}")
+        find_device(device)
         self.classifier = copy.deepcopy(classifier or load_classifier()).to(device).eval()
         self.known = self.train.pixels.to(device).flatten(1).float() / 127.5
         self.features, self.probabilities = look(test.pixels, self.classifier)
@@ -106,8 +109,7 @@ class Judge:
             raise ValueError(f"{n} images need as many training images, got {len(self.train)}")
         if not images.isfinite().all():
             raise ValueError("images must be finite")
-        if label is not None and label.shape != (n,):
-            raise ValueError(f"label must have shape ({n},), got {tuple(label.shape)}")
+        label = None if label is None else class_labels(label, n)
         pixels = from_unit(images)
         features, probabilities = look(pixels, self.classifier)
         near, reading = nearest(pixels, self.known), probabilities.argmax(1)
@@ -184,18 +186,13 @@ def frechet_distance(x: Tensor, y: Tensor) -> float:
 
     (Heusel et al. 2017, eq. 6, with features of our own.) In double precision; the root is taken of
     the symmetric matrix C_x^(1/2) C_y C_x^(1/2), which has the same trace. `ValueError` unless
-    both have the same number of features and at least two rows.
+    both have the same number of features, at least two rows, and finite values.
 
     >>> x = torch.randn(1000, 3, generator=torch.Generator().manual_seed(0))
     >>> round(frechet_distance(x, x + 2), 6)
     12.0
     """
-    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1] or min(len(x), len(y)) < 2:
-        raise ValueError(
-            "features must have shapes (n, d) and (m, d) with n and m at least 2, "
-            f"got {tuple(x.shape)} and {tuple(y.shape)}"
-        )
-    x, y = x.double(), y.double()
+    x, y = _features(x, y, fewest=2)
     cx, cy = (z.T.cov().reshape(z.shape[1], -1) for z in (x, y))  # (d, d), also for d = 1
     values, vectors = torch.linalg.eigh(cx)
     root = vectors * values.clamp_min(0).sqrt() @ vectors.T
@@ -209,15 +206,19 @@ def precision_recall(x: Tensor, real: Tensor, k: int = 3) -> tuple[float, float]
 
     A set of points covers the balls around each of them that reach to the k-th neighbour within
     the set. Precision is the share of `x` that `real` covers, recall the share of `real` that `x`
-    covers (Kynkäänniemi et al. 2019, eq. 1 and 2, k = 3). `ValueError` for k or fewer points.
+    covers (Kynkäänniemi et al. 2019, eq. 1 and 2, k = 3). `ValueError` for k or fewer points, and
+    for features that are not finite or of different numbers.
 
     >>> g = torch.Generator().manual_seed(0)
     >>> x = torch.randn(500, 2, generator=g)
     >>> precision_recall(x, x + 100)
     (0.0, 0.0)
     """
-    if min(len(x), len(real)) <= k:
-        raise ValueError(f"both sets need more than k={k} points, got {len(x)} and {len(real)}")
+    if not isinstance(k, int) or k < 1:
+        raise ValueError(f"k must be a whole number of at least 1, got {k!r}")
+    x, real = _features(x, real, fewest=k + 1)
+    centre = real.mean(0)  # far from the origin, distances by products would cancel
+    x, real = (x - centre).float(), (real - centre).float()
 
     def covered(points: Tensor, by: Tensor) -> float:
         # The nearest of all is the point itself, at distance 0.
@@ -226,6 +227,20 @@ def precision_recall(x: Tensor, real: Tensor, k: int = 3) -> tuple[float, float]
         return torch.cat(inside).double().mean().item()
 
     return covered(x, by=real), covered(real, by=x)
+
+
+def _features(x: Tensor, y: Tensor, fewest: int) -> tuple[Tensor, Tensor]:
+    """Both in double precision, if they can be compared."""
+    shapes = f"{tuple(x.shape)} and {tuple(y.shape)}"
+    fits = x.ndim == y.ndim == 2 and x.shape[1] == y.shape[1] > 0
+    if not fits or min(len(x), len(y)) < fewest:
+        raise ValueError(
+            f"features must have shapes (n, d) and (m, d) with n and m at least {fewest}, "
+            f"got {shapes}"
+        )
+    if not bool(x.isfinite().all() and y.isfinite().all()):
+        raise ValueError(f"features must be finite, those of shapes {shapes} are not")
+    return x.double(), y.double()
 
 
 def nearest(pixels: Tensor, known: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from fmcore._checks import batch_time, check_labels
+from fmcore._checks import batch_time, check_labels, class_labels
 
 
 class TimeEmbedding(nn.Module):
@@ -160,10 +160,7 @@ class UNet(nn.Module):
         none = self.config["num_classes"]
         if label is None:
             return torch.full(x.shape[:1], none, device=x.device)
-        if label.shape != x.shape[:1] or label.is_floating_point():
-            raise ValueError(
-                f"label must be ({x.shape[0]},) integers, got {tuple(label.shape)} {label.dtype}"
-            )
+        label = class_labels(label, len(x))
         # On a GPU a look at the values would stall the queue; the data set checks its labels.
         if label.device.type == "cpu":
             check_labels(label, none)

@@ -73,11 +73,13 @@ def team() -> Team:
 def joined(device: str) -> Iterator[str]:
     """Join the processes that `torchrun` started; the device of this one.
 
-    A process that was not started by `torchrun` stays alone, on the device it asked for. With
-    "cuda", process k of a machine takes its GPU k; `ValueError` if there is none.
+    A process that was not started by `torchrun` stays alone, on the device it asked for; so does
+    one that has joined already. With "cuda", process k of a machine takes its GPU k; `ValueError`
+    if there is none.
     """
     find_device(device)
-    if not dist.is_available() or not dist.is_torchelastic_launched():
+    alone = not dist.is_available() or not dist.is_torchelastic_launched()
+    if alone or dist.is_initialized():
         yield device
         return
     backend = "gloo"

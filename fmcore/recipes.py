@@ -61,20 +61,30 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for name in ("epochs", "steps", "batch_size", "warmup", "seed", "log_every"):
             value = getattr(self, name)
-            if value is not None and not isinstance(value, bool):
+            if isinstance(value, bool):
+                raise ValueError(f"{name} must be a whole number, got {value!r}")
+            if value is not None:
                 with contextlib.suppress(TypeError):  # what is no whole number is refused below
                     object.__setattr__(self, name, operator.index(value))
-        if not isinstance(self.seed, int):
-            raise ValueError(f"seed must be a whole number, got {self.seed!r}")
+        if not isinstance(self.seed, int) or not 0 <= self.seed < 2**63:
+            raise ValueError(f"seed must be a whole number in [0, 2^63), got {self.seed!r}")
         if (self.epochs is None) == (self.steps is None):
             raise ValueError(
                 "give exactly one of epochs and steps, "
                 f"got epochs={self.epochs}, steps={self.steps}"
             )
-        for name in ("epochs", "steps", "batch_size", "log_every"):
+        for name, least in (
+            ("epochs", 1),
+            ("steps", 1),
+            ("batch_size", 1),
+            ("warmup", 0),
+            ("log_every", 1),
+        ):
             value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or value < 1):
-                raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
+            if value is not None and (not isinstance(value, int) or value < least):
+                raise ValueError(
+                    f"{name} must be a whole number of at least {least}, got {value!r}"
+                )
         for name in ("lr", "weight_decay", "ema", "label_dropout", "clip"):
             value = getattr(self, name)
             if value is not None:  # a NumPy number could not be saved as a plain value
@@ -82,7 +92,6 @@ class TrainConfig:
         for name, low, high in (
             ("lr", 0, math.inf),
             ("weight_decay", 0, math.inf),
-            ("warmup", 0, math.inf),
             ("ema", 0, 1),
             ("label_dropout", 0, 1),
         ):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import isfinite, pi
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from fmcore import _solver_checks as check
-from fmcore._checks import check_labels, randn_like
+from fmcore._checks import check_labels, class_labels, randn_like, require_label
 from fmcore.data import from_unit
 from fmcore.networks import UNet
 from fmcore.paths import Path as ProbabilityPath
@@ -24,7 +25,7 @@ from fmcore.weights import check_writable
 
 @torch.no_grad()
 def generate(
-    model: nn.Module,
+    model: nn.Module | VectorField,
     n: int,
     *,
     method: str = "heun",
@@ -65,16 +66,18 @@ def generate(
         raise ValueError(f"n must be a whole number of at least 1, got {n!r}")
     if not isinstance(batch_size, int) or batch_size < 1:
         raise ValueError(f"batch_size must be a whole number of at least 1, got {batch_size!r}")
-    weights = next(model.parameters(), torch.empty(()))
+    parameters = model.parameters() if isinstance(model, nn.Module) else iter(())
+    weights = next(parameters, torch.empty(()))
     if x0 is None:
         x0 = randn_like(torch.empty(n, *_shape(model, shape)), generator)
     elif len(x0) != n:
         raise ValueError(f"x0 must hold n={n} images, got shape {tuple(x0.shape)}")
-    if label is not None and label.shape != (n,):
-        raise ValueError(f"label must have shape ({n},), got {tuple(label.shape)}")
     classes = _network(model).get("num_classes")
     if label is not None and classes:
+        label = class_labels(label, n)
         check_labels(label, classes)  # on a GPU the network itself does not look
+    elif label is not None:
+        require_label(label, n)
     if steps is None and rtol is None and atol is None:
         steps = 10
 
@@ -87,17 +90,13 @@ def generate(
     else:
         solve, how = odeint, {"method": method, "steps": steps, "rtol": rtol, "atol": atol}
 
-    training = model.training
-    model.eval()
-    try:
+    with _evaluating(model):
         images = []
         for first in range(0, n, batch_size):
             rows = slice(first, first + batch_size)
             part = None if label is None else label[rows].to(weights.device)
             start = x0[rows].to(weights.device, weights.dtype)
             images.append(solve(field(part), start, **how).x.clamp(-1, 1))
-    finally:
-        model.train(training)
     return torch.cat(images)
 
 
@@ -179,8 +178,9 @@ def slerp(x: Tensor, y: Tensor, s: float | Tensor) -> Tensor:
 
     (Shoemake 1985.) Noise of many dimensions lies near a sphere; the arc stays near it, and the
     chord cuts through the inside. `s` is a number, or `(B,)`. Where x and y point the same way it
-    is the straight line. `ValueError` for shapes that differ, for a zero vector, and for vectors
-    that point in opposite ways, between which there are many arcs.
+    is the straight line. `ValueError` for shapes that differ, for values that are not finite, for a
+    zero vector, and for vectors that point in opposite ways, between which there are many arcs;
+    `TypeError` for dtypes that differ.
 
     >>> slerp(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]]), 0.5)
     tensor([[0.7071, 0.7071]])
@@ -189,9 +189,15 @@ def slerp(x: Tensor, y: Tensor, s: float | Tensor) -> Tensor:
         raise ValueError(
             f"x and y must both have shape (B, *shape), got {tuple(x.shape)} and {tuple(y.shape)}"
         )
+    if x.dtype != y.dtype or not x.is_floating_point():
+        raise TypeError(f"x and y must have one floating dtype, got {x.dtype} and {y.dtype}")
+    if not bool(x.isfinite().all() and y.isfinite().all()):
+        raise ValueError("x and y must be finite")
     s = torch.as_tensor(s, dtype=x.dtype, device=x.device)
     if s.shape not in ((), x.shape[:1]):
         raise ValueError(f"s must be a number or have shape ({len(x)},), got {tuple(s.shape)}")
+    if not bool(s.isfinite().all()):
+        raise ValueError(f"s must be finite, got {s}")
     a, b = x.flatten(1).double(), y.flatten(1).double()
     lengths = a.norm(dim=1), b.norm(dim=1)
     if not bool((lengths[0] * lengths[1] > 0).all()):
@@ -221,7 +227,7 @@ def image_grid(images: Tensor, columns: int | None = None, gap: int = 2) -> Tens
     """
     if images.ndim != 4 or len(images) == 0:
         raise ValueError(f"images must have shape (B, C, H, W), got {tuple(images.shape)}")
-    columns = columns or -int(-(len(images) ** 0.5) // 1)
+    columns = -int(-(len(images) ** 0.5) // 1) if columns is None else columns
     if columns < 1 or gap < 0:
         raise ValueError(f"columns must be at least 1 and gap at least 0, got {columns}, {gap}")
     count, channels, height, width = images.shape
@@ -240,8 +246,13 @@ def check_picture(file: str | Path) -> Path:
     from PIL import Image  # comes with torchvision
 
     file = check_writable(file)
-    if file.suffix.lower() not in Image.registered_extensions():
-        raise ValueError(f"cannot write {file}: {file.suffix!r} is no picture format, take .png")
+    kind = Image.registered_extensions().get(file.suffix.lower())
+    try:  # some formats can only be read, and some can hold no shades of grey
+        Image.new("L", (28, 28)).save(io.BytesIO(), kind)
+    except (KeyError, OSError, ValueError, AttributeError) as error:
+        raise ValueError(
+            f"cannot write {file}: {file.suffix!r} is no format for a picture, take .png"
+        ) from error
     return file
 
 
@@ -253,7 +264,21 @@ def save_grid(images: Tensor, file: str | Path, columns: int | None = None) -> N
     Image.fromarray(grid.squeeze(-1).numpy()).save(check_picture(file))
 
 
-def _ends_bare(model: nn.Module) -> bool:
+@contextmanager
+def _evaluating(model: VectorField) -> Iterator[None]:
+    """In evaluation mode; afterwards every part is in its own again, whatever wraps it."""
+    parts = list(model.modules()) if isinstance(model, nn.Module) else []
+    modes = [part.training for part in parts]
+    for part in parts:
+        part.training = False
+    try:
+        yield
+    finally:
+        for part, training in zip(parts, modes, strict=True):
+            part.training = training
+
+
+def _ends_bare(model: VectorField) -> bool:
     """Whether the path of the model ends without noise. A bare network is taken to be on such."""
     if isinstance(model, Guided):
         return _ends_bare(model.model)
@@ -263,13 +288,13 @@ def _ends_bare(model: nn.Module) -> bool:
     return path.b(torch.ones(())).item() == 0
 
 
-def _network(model: nn.Module) -> dict:
+def _network(model: VectorField) -> dict:
     """What the network in `model` was built with, as far as it says so."""
     config = getattr(model, "config", {})
     return config.get("network", config)
 
 
-def _shape(model: nn.Module, shape: tuple[int, ...] | None) -> tuple[int, ...]:
+def _shape(model: VectorField, shape: tuple[int, ...] | None) -> tuple[int, ...]:
     """The shape of one image: as asked for, as the model says, or that of MNIST for a `UNet`."""
     config = getattr(model, "config", {})
     if shape is None and "in_channels" in config:
@@ -277,4 +302,6 @@ def _shape(model: nn.Module, shape: tuple[int, ...] | None) -> tuple[int, ...]:
     shape = shape or config.get("shape")
     if shape is None:
         raise ValueError(f"{type(model).__name__} does not say what it draws: pass shape=(C, H, W)")
+    if not isinstance(shape, list | tuple | torch.Size):
+        raise TypeError(f"shape must be that of one image, (C, H, W), got {shape!r}")
     return tuple(shape)

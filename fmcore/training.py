@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +16,7 @@ from fmcore._run import Metrics, Run
 from fmcore.checkpoints import Checkpoints, held_interrupt
 from fmcore.data import ImageData, to_unit
 from fmcore.losses import cfm_loss, reference_loss, reference_weight
-from fmcore.parallel import team
+from fmcore.parallel import joined, team
 from fmcore.paths import Path
 from fmcore.recipes import TrainConfig
 
@@ -40,7 +42,8 @@ def fit(
     seed, data and initial weights on the same CPU give the same weights, bit for bit. With
     `checkpoints` this holds for a run that was killed and resumed as well; such a run is also saved
     when it is interrupted (Ctrl-C) or left early.
-    In processes started by `torchrun` each works on its share of the batch, and the first saves.
+    In processes started by `torchrun` each works on its share of the batch, and the first saves;
+    meanwhile `fmcore.parallel.team().rank` says which one this is.
 
     The work, and with it the checks, begins when the first metrics are asked for. `ValueError` or
     `TypeError` for data that cannot be trained on, for a device or a precision that is not there,
@@ -54,6 +57,12 @@ def fit(
     >>> [m.step for m in fit(MLP(dim=2), OTPath(), torch.zeros(32, 2), config)]
     [2, 4]
     """
+    check.training(model, path, config)
+    with joined(config.device) as device:
+        yield from _fit(model, path, data, replace(config, device=device), checkpoints)
+
+
+def _fit(model, path, data, config, checkpoints) -> Iterator[Metrics]:
     us = team()
     device = check.device(config)
     x, labels = check.data(data, model, config, us)
@@ -71,6 +80,8 @@ def fit(
     if run.step == steps:
         yield run.metrics()
     bar = _progress_bar(run.step, steps, config.progress and us.rank == 0)
+    # A loop that is still open when the program ends would come too late: Python is half gone then.
+    atexit.register(run.leave)
     try:
         while run.step < steps:
             with held_interrupt() as interrupted:  # a step is done or not begun, never half done
@@ -128,6 +139,7 @@ def fit(
     except KeyboardInterrupt:
         raise KeyboardInterrupt(run.farewell()) from None
     finally:
+        atexit.unregister(run.leave)
         bar.close()
 
 

@@ -120,16 +120,24 @@ def load_weights(file: str | FilePath) -> FlowModel:
         model = FlowModel(net, path, tuple(config["shape"]), config["about"])
     except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{file} holds no configuration that fits: {error!r}") from error
+    load_state(net, tensors, f"{file} does not fit the network it names, {network['name']}")
+    return model.eval()
+
+
+def load_state(net: nn.Module, tensors: dict[str, Tensor], problem: str) -> None:
+    """Give `net` all of its tensors, in their dtype, or none: `ValueError` that begins so."""
     expected = {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     for name in sorted(expected.keys() | found.keys()):
         if expected.get(name) != found.get(name):
             raise ValueError(
-                f"{file} does not fit the network it names, {network['name']}: {name} should be "
-                f"{expected.get(name, 'absent')} and is {found.get(name, 'absent')}"
+                f"{problem}: {name} should be {expected.get(name, 'absent')} and is "
+                f"{found.get(name, 'absent')}"
             )
+    dtypes = {tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()}
+    if len(dtypes) == 1:
+        net.to(*dtypes)
     net.load_state_dict(tensors)
-    return model.eval()
 
 
 def load_pretrained(name: str) -> FlowModel:
@@ -138,8 +146,11 @@ def load_pretrained(name: str) -> FlowModel:
     >>> load_pretrained("mnist").config["shape"]
     [1, 28, 28]
     """
-    file = _PRETRAINED / f"{name}.safetensors"
-    if not file.is_file():
-        names = sorted(f.stem for f in _PRETRAINED.glob("*.safetensors"))
-        raise ValueError(f"there is no pretrained model {name!r}; choose from {names}")
-    return load_weights(file)
+    if name not in pretrained():
+        raise ValueError(f"there is no pretrained model {name!r}; choose from {pretrained()}")
+    return load_weights(_PRETRAINED / f"{name}.safetensors")
+
+
+def pretrained() -> list[str]:
+    """The names that `load_pretrained` knows."""
+    return sorted(file.stem for file in _PRETRAINED.glob("*.safetensors"))

@@ -1,11 +1,13 @@
 """Checkpoints: whole or not at all, and a resumed training is the same training."""
 
+import dataclasses
 import json
 import math
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path as FilePath
 
 import numpy as np
@@ -538,9 +540,66 @@ def test_a_path_of_ones_own_can_be_resumed(tmp_path):
         def db(self, t):
             return -torch.ones_like(t)
 
+        def __init__(self, speed=1.0):
+            self.speed = lambda: speed  # an attribute that is another object in every process
+            self.table = torch.arange(5000.0)
+
     train(tmp_path, stop=9, path=Straight())
     rest, _ = train(tmp_path, resume=True, path=Straight())
     assert rest[-1].step == STEPS
+
+
+def test_a_path_of_ones_own_is_known_by_its_schedule(tmp_path):
+    @dataclasses.dataclass(frozen=True)
+    class Bent(OTPath):
+        power: Callable = lambda t: t
+
+        def a(self, t):
+            return self.power(t)
+
+    train(tmp_path, stop=9, path=Bent())
+    train(tmp_path, stop=12, resume=True, path=Bent(power=lambda t: t + 0))
+    with pytest.raises(ValueError, match="path is 'Bent, schedule 4 of .*', was 'Bent, schedule 4"):
+        train(tmp_path, resume=True, path=Bent(power=lambda t: t**2))
+
+
+def test_a_network_of_ones_own_that_is_another(tmp_path):
+    """It has no `config`: its tensors tell. The network is left as it was."""
+
+    class Own(torch.nn.Module):
+        def __init__(self, width):
+            super().__init__()
+            self.layers = torch.nn.Sequential(torch.nn.Conv2d(1, width, 1), torch.nn.ReLU())
+            self.last = torch.nn.Conv2d(width, 1, 1)
+
+        def forward(self, x, t):
+            return self.last(self.layers(x))
+
+    train(tmp_path, stop=9, model=Own(4))
+    other = Own(5)
+    before = weights(other).clone()
+    message = r"step-.*pt is of another network: last.weight should be \(1, 5, 1, 1\) and is \(1, 4"
+    with pytest.raises(ValueError, match=message):
+        train(tmp_path, resume=True, model=other)
+    assert torch.equal(weights(other), before)
+
+
+@pytest.mark.parametrize("end", ["", "sys.exit(3)", "raise RuntimeError('mine')"])
+def test_a_loop_that_is_still_open_when_the_program_ends_is_saved(end, tmp_path):
+    script = f"""
+import sys, torch
+from fmcore import MLP, Checkpoints, OTPath, TrainConfig, fit
+
+config = TrainConfig(steps=50, batch_size=4, log_every=3, progress=False)
+saved = Checkpoints({str(tmp_path / "run")!r})
+it = fit(MLP(hidden=8, depth=1), OTPath(), torch.zeros(16, 2), config, checkpoints=saved)
+next(it), next(it)
+{end}
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == {"": 0, "sys.exit(3)": 3}.get(end, 1)
+    assert ("mine" in done.stderr) == ("mine" in end) and "shutting down" not in done.stderr
+    assert [file.name for file in (tmp_path / "run").iterdir()] == ["step-00000006.pt"]
 
 
 def test_nan_weights_are_not_saved(tmp_path):

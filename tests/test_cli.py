@@ -143,7 +143,13 @@ def test_evaluate_judges_and_writes(tmp_path, capsys, monkeypatch):
         (["sample", "--out", "x.png", "--steps", "0"], "steps"),
         (["sample", "--out", "x.png", "--label", "12"], "lie in [0, 9]"),
         (["sample", "--out", "x.png", "--guidance", "3"], "guidance=3 pushes towards a class, and"),
+        (["sample", "--out", "x.png", "--label", "10"], "lie in [0, 9], got 10"),
+        (["sample", "--out", "x.png", "--n", "-1", "--label", "3"], "at least 1, got -1"),
+        (["sample", "--out", "x.png", "--columns", "0"], "at least 1, got 64 and 0"),
         (["sample", "--out", "x.nonsense", "--n", "1"], "x.nonsense"),
+        (["sample", "--out", "x.psd", "--n", "1"], "'.psd' is no format for a picture"),
+        (["sample", "--out", "x.h5", "--n", "1"], "'.h5' is no format for a picture"),
+        (["sample", "--out", "x.png", "--weights", "runs/mnist"], "no weight file runs/mnist"),
     ],
 )
 def test_mistakes_end_in_one_line(arguments, message, tmp_path, monkeypatch, capsys):
@@ -154,6 +160,20 @@ def test_mistakes_end_in_one_line(arguments, message, tmp_path, monkeypatch, cap
     error = capsys.readouterr().err
     assert error.startswith("fmcore: ") and message in error and "Traceback" not in error
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_of_that_name_does_not_hide_the_shipped_network(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mnist").mkdir()
+    main(["sample", "--out", "x.png", "--n", "1", "--steps", "1"])
+    assert (tmp_path / "x.png").exists()
+
+
+def test_a_recipe_that_is_not_there_is_refused_with_those_that_are(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["train", "--out", str(tmp_path / "w.safetensors"), "--recipe", "soup"])
+    told = " ".join(capsys.readouterr().err.split())
+    assert stop.value.code == 2 and "reference" in told and "mnist" in told and "soup" in told
 
 
 @pytest.mark.parametrize("wish", [["--label", "3"], ["--guidance", "0"]])

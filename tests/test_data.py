@@ -128,6 +128,8 @@ def test_bytes_and_numbers_are_inverse():
     assert torch.equal(from_unit(unit), pixels)
     with pytest.raises(TypeError, match="uint8, got torch.float32"):
         to_unit(unit)
+    with pytest.raises(ValueError, match="2 values of the images are NaN"):
+        from_unit(torch.tensor([float("nan"), 0.5, float("nan"), float("inf")]))
     with pytest.raises(TypeError, match="floating dtype, got torch.uint8"):
         from_unit(pixels)
 

@@ -152,6 +152,8 @@ def test_label_reaches_the_network(loss):
 
 @pytest.mark.parametrize("loss", [cfm_loss, reference_loss])
 def test_bad_input(loss):
+    with pytest.raises(ValueError, match=r"no loss of an empty batch, got shape \(0, 2\)"):
+        loss(lambda x, t: x, OTPath(), batch(0, 2), generator=gen())
     with pytest.raises(TypeError, match="generator must be a torch.Generator"):
         loss(lambda x, t: x, OTPath(), batch(2, 2))
     with pytest.raises(ValueError, match=r"must return the shape of its input.*got \(2,\)"):

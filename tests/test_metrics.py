@@ -65,6 +65,15 @@ def test_frechet_refuses(shapes):
         frechet_distance(*(torch.zeros(shape) for shape in shapes))
 
 
+@pytest.mark.parametrize("score", [frechet_distance, precision_recall])
+def test_features_that_are_not_finite(score):
+    x = draw(20, 3)
+    spoilt = x.index_fill(0, torch.tensor([7]), float("nan"))
+    for pair in ((spoilt, x), (x, spoilt)):
+        with pytest.raises(ValueError, match="features must be finite"):
+            score(*pair)
+
+
 # ---- precision and recall
 
 
@@ -87,8 +96,18 @@ def test_precision_by_hand():
     outside = torch.tensor([[-1.1], [19.1]])
     assert precision_recall(inside, real, k=1)[0] == 1
     assert precision_recall(torch.cat([inside, outside]), real, k=1)[0] == pytest.approx(4 / 6)
-    with pytest.raises(ValueError, match="more than k=3 points, got 3 and 6"):
+    with pytest.raises(ValueError, match=r"n and m at least 4, got \(3, 1\) and \(6, 1\)"):
         precision_recall(real, torch.cat([inside, outside]))
+    for k in (0, -1, 1.5):
+        with pytest.raises(ValueError, match=f"k must be a whole number of at least 1, got {k}"):
+            precision_recall(inside, real, k=k)
+
+
+def test_precision_and_recall_far_from_the_origin():
+    """There a distance by products, |x|^2 + |y|^2 - 2 x.y, would cancel; and dtypes may differ."""
+    x, y = draw(400, 4, 1).double(), 1.2 * draw(300, 4, 2).double()
+    assert 0.5 < precision_recall(x, y)[1] < 1
+    assert precision_recall(x + 2**20, y + 2**20) == precision_recall(x.float(), y)
 
 
 def test_nearest_is_the_brute_force_minimum():
@@ -196,7 +215,7 @@ def test_images_are_judged_as_the_bytes_that_are_saved(judge):
         (
             torch.zeros(300, 1, 28, 28),
             {"label": torch.zeros(30)},
-            r"label .* \(300,\), got \(30,\)",
+            r"label must have shape \(300,\), got \(30,\)",
         ),
         (torch.zeros(1600, 1, 28, 28), {}, "1600 images need as many training images, got 1500"),
     ],
@@ -204,6 +223,11 @@ def test_images_are_judged_as_the_bytes_that_are_saved(judge):
 def test_bad_images(judge, images, kwargs, message):
     with pytest.raises(ValueError, match=message):
         judge(images, **kwargs)
+
+
+def test_a_judge_on_a_device_that_is_not_there():
+    with pytest.raises(ValueError, match="device='abacus' is no device"):
+        Judge(TRAIN, TEST, device="abacus")
 
 
 def test_evaluation_is_a_plain_value(judge):

@@ -202,7 +202,7 @@ def test_a_point_that_does_not_fit_is_refused():
         (torch.tensor([0, 11]), r"labels must lie in \[0, 9\]"),
         (torch.tensor([-1, 0]), r"labels must lie in \[0, 9\]"),
         (torch.tensor([0.0, 1.0]), "integers"),
-        (torch.tensor([1]), r"label must be \(2,\) integers"),
+        (torch.tensor([1]), r"label must have shape \(2,\), got \(1,\)"),
     ],
 )
 def test_labels_that_do_not_fit_are_refused(label, message):

@@ -127,6 +127,39 @@ def test_processes_that_would_go_on_from_different_steps(tmp_path):
     assert [file.name for file in folder.iterdir()] == ["step-00000008.pt"]
 
 
+def test_fit_joins_by_itself(tmp_path):
+    """A script that knows nothing of processes is shared out all the same, and saved once."""
+    script = tmp_path / "worker.py"
+    script.write_text(f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from test_parallel import *
+from fmcore.parallel import team
+
+torch.manual_seed(0)
+model = MLP(hidden=16, depth=2)
+torch.manual_seed(0)
+for p in model.parameters():
+    torch.nn.init.normal_(p, std=0.3)
+metrics = []
+for m in fit(model, OTPath(), points(), config("cfm"), checkpoints=Checkpoints("run", every=8)):
+    metrics.append(m)
+    assert team().size == 2
+rank = __import__("os").environ["RANK"]
+torch.save(outcome(metrics), f"{{rank}}.pt")
+assert team().size == 1
+""")
+    result = torchrun(str(script), cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    one = alone("cfm")
+    for rank in range(2):
+        torch.testing.assert_close(
+            torch.load(tmp_path / f"{rank}.pt")["weights"], one["weights"], atol=2e-6, rtol=1e-5
+        )
+    names = sorted(file.name for file in (tmp_path / "run").iterdir())
+    assert names == ["step-00000008.pt", "step-00000016.pt"]
+
+
 def test_the_command_line_in_two_processes(tmp_path):
     small = ["--data", "digits", "--base", "8", "--steps", "3", "--batch-size", "8"]
     result = torchrun(

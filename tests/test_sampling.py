@@ -105,6 +105,31 @@ def test_the_model_is_left_as_it_was():
     assert model.training
 
 
+def test_parts_in_evaluation_stay_there_whatever_wraps_them():
+    """A wrapper is new and therefore in training mode; what it wraps is not."""
+    net = UNet(base=8, num_classes=10).eval()
+    net.block1.train()
+    generate(Guided(net, 2.0), 1, steps=1, label=torch.tensor([1]), generator=gen())
+    assert not net.training and not net.leave.training and net.block1.training
+    generate(FlowModel(net, OTPath(), (1, 28, 28)), 1, steps=1, generator=gen())
+    assert not net.training and not net.leave.training and net.block1.training
+
+
+def test_any_field_will_do():
+    x0 = noise()
+    x = generate(lambda x, t: -x, 3, method="rk4", steps=20, x0=x0)
+    torch.testing.assert_close(x, x0 * math.exp(-1), atol=1e-6, rtol=1e-5)
+    assert generate(lambda x, t: -x, 2, shape=(3, 4, 4), generator=gen()).shape == (2, 3, 4, 4)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int32])
+def test_labels_of_any_kind_of_integer(dtype):
+    net, label = UNet(base=8, num_classes=10), torch.tensor([3, 9])
+    draws = [generate(net, 2, steps=1, label=y, generator=gen()) for y in (label, label.to(dtype))]
+    assert torch.equal(*draws)
+    assert torch.equal(net(draws[0], 0.5, label.to(dtype)), net(draws[0], 0.5, label))
+
+
 def test_a_plain_unet_draws_images_of_mnist_size():
     assert generate(UNet(base=8), 2, steps=1, generator=gen()).shape == (2, 1, 28, 28)
 
@@ -118,6 +143,8 @@ def test_a_plain_unet_draws_images_of_mnist_size():
         ({"x0": None}, TypeError, "generator must be a torch.Generator"),
         ({"n": 4}, ValueError, r"x0 must hold n=4 images, got shape \(3, 1, 4, 4\)"),
         ({"label": torch.zeros(2)}, ValueError, r"label must have shape \(3,\)"),
+        ({"label": [1, 2, 3]}, TypeError, r"label must be a tensor \(3,\), got list"),
+        ({"x0": None, "shape": 28}, TypeError, r"that of one image, \(C, H, W\), got 28"),
         ({"method": "rk5"}, ValueError, "heun.*got 'rk5'"),
         ({"steps": 0}, ValueError, "steps"),
         ({"steps": 3, "rtol": 1e-3, "atol": 1e-3}, ValueError, "either steps, or"),
@@ -139,6 +166,9 @@ def test_labels_are_looked_at_before_the_network_is_asked(wrap):
         (torch.tensor([-1, 0, 3]), "-1 to 3"),
     ):
         with pytest.raises(ValueError, match=rf"labels must lie in \[0, 9\].*got {seen}"):
+            generate(wrap(net), 3, x0=noise(), label=wrong)
+    for wrong in (torch.zeros(3), torch.zeros(3) > 0):
+        with pytest.raises(ValueError, match=f"label must hold integers, got {wrong.dtype}"):
             generate(wrap(net), 3, x0=noise(), label=wrong)
     assert net.calls == []
     assert len(generate(wrap(net), 3, x0=noise(), label=torch.tensor([0, 9, 10]), steps=1)) == 3
@@ -188,7 +218,7 @@ def test_saved_picture_is_the_grid(tmp_path, channels):
     assert (read.reshape(image_grid(images).shape) == image_grid(images).numpy()).all()
     with pytest.raises(ValueError, match="no folder"):
         save_grid(images, tmp_path / "none" / "x.png")
-    with pytest.raises(ValueError, match="'.digits' is no picture format, take .png"):
+    with pytest.raises(ValueError, match="'.digits' is no format for a picture, take .png"):
         save_grid(images, tmp_path / "x.digits")
 
 
@@ -384,8 +414,18 @@ def test_slerp_keeps_the_length_of_noise_and_the_chord_does_not():
         (torch.ones(2, 3), torch.zeros(2, 3), 0.5, "a zero vector has no direction"),
         (torch.zeros(2, 3), torch.ones(2, 3), 0.5, "a zero vector has no direction"),
         (torch.ones(2, 3), -2 * torch.ones(2, 3), 0.5, "opposite ways"),
+        (torch.ones(2, 3), torch.eye(2, 3), math.nan, "s must be finite"),
+        (torch.full((2, 3), math.nan), torch.ones(2, 3), 0.5, "x and y must be finite"),
+        (torch.ones(2, 3), torch.full((2, 3), math.inf), 0.5, "x and y must be finite"),
     ],
 )
 def test_bad_input_of_slerp(x, y, s, message):
     with pytest.raises(ValueError, match=message):
         slerp(x, y, s)
+
+
+@pytest.mark.parametrize("dtypes", [(torch.float32, torch.float64), (torch.int64, torch.int64)])
+def test_slerp_of_other_dtypes(dtypes):
+    x, y = (torch.eye(2, 3).to(dtype) for dtype in dtypes)
+    with pytest.raises(TypeError, match="one floating dtype, got torch"):
+        slerp(x, y.flip(0), 0.5)

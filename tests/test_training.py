@@ -10,7 +10,7 @@ from fmcore import _training_checks as check
 from fmcore.data import ImageData, toy
 from fmcore.losses import reference_weight
 from fmcore.networks import MLP, UNet
-from fmcore.paths import OTPath
+from fmcore.paths import OTPath, VPPath
 from fmcore.sampling import generate
 from fmcore.training import TrainConfig, _draw, fit
 from fmcore.weights import FlowModel, load_weights, save_weights
@@ -344,7 +344,12 @@ def test_a_loss_that_is_not_finite_later_on_names_its_step_and_rate():
         ({"schedule": "linear"}, "schedule must be one of .*cosine.*got 'linear'"),
         ({"loss": "mse"}, "loss must be one of .*cfm"),
         ({"precision": "fp8"}, "precision must be one of .*bf16"),
-        ({"seed": 1.5}, "seed must be a whole number, got 1.5"),
+        ({"seed": 1.5}, r"seed must be a whole number in \[0, 2\^63\), got 1.5"),
+        ({"seed": -1}, "seed must be a whole number in .*, got -1"),
+        ({"seed": 2**63}, "seed must be a whole number in"),
+        ({"warmup": 1.5}, "warmup must be a whole number of at least 0, got 1.5"),
+        ({"warmup": -1}, "warmup must be a whole number of at least 0, got -1"),
+        ({"steps": True}, "steps must be a whole number, got True"),
         ({"times": "gaussian"}, "times must be one of .*stratified.*got 'gaussian'"),
     ],
 )
@@ -441,6 +446,24 @@ def test_a_network_with_settings_of_its_own_kind():
             return self.net(x, t)
 
     assert train(Foreign(), toy_data().requires_grad_(), config(steps=1))[0].step == 1
+
+
+def test_what_does_not_belong_together():
+    model, config_ = MLP(hidden=8, depth=1), config(steps=1)
+    for arguments, message in (
+        ((lambda x, t: x, OTPath(), toy_data(), config_), "model must be a Module, got function"),
+        ((model, None, toy_data(), config_), "path must be a Path, got NoneType"),
+        ((model, OTPath(), toy_data(), {"steps": 1}), "config must be a TrainConfig, got dict"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            next(fit(*arguments))
+    wrapped = FlowModel(model, OTPath(), (2,))
+    with pytest.raises(ValueError, match=r"is of OTPath\(sigma_min=0.0\), and was to .* VPPath"):
+        next(fit(wrapped, VPPath(), toy_data(), config_))
+    assert next(fit(wrapped, OTPath(), toy_data(), config_)).step == 1
+    data = pictures()
+    with pytest.raises(TypeError, match=r"labels must be a tensor \(32,\), got NoneType"):
+        train(unet(num_classes=10), ImageData(data.pixels, None, "noise", "test"), config())
 
 
 def test_bad_data():

@@ -48,8 +48,9 @@ def rewrite(file, change):
         model(),
         model(num_classes=10, time_scale=6.28),
         FlowModel(MLP(dim=2, hidden=8, depth=1), VPPath(), (2,), {}),
+        FlowModel(MLP(dim=2, hidden=8, depth=1).double(), OTPath(), (2,), {}),
     ],
-    ids=["unet", "classes", "mlp"],
+    ids=["unet", "classes", "mlp", "double"],
 )
 def test_what_is_saved_is_what_is_loaded(original, tmp_path):
     file = tmp_path / "w.safetensors"
@@ -57,7 +58,10 @@ def test_what_is_saved_is_what_is_loaded(original, tmp_path):
     again = load_weights(file)
     assert again.config == original.config and again.path == original.path
     assert not again.training
-    x = torch.randn(3, *original.config["shape"], generator=torch.Generator().manual_seed(0))
+    dtype = next(original.parameters()).dtype
+    assert {p.dtype for p in again.parameters()} == {dtype}
+    g = torch.Generator().manual_seed(0)
+    x = torch.randn(3, *original.config["shape"], generator=g, dtype=dtype)
     assert torch.equal(original(x, 0.3), again(x, 0.3))
     assert list(tmp_path.iterdir()) == [file]
 
