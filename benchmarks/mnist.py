@@ -209,7 +209,8 @@ def main() -> None:
     for name, model in models.items():
         for what, how in rows_of(name, args.quick):
             row = {"model": name, **what}
-            if key(row | about) in known or what.get("steps", 0) > args.most:
+            asked = what.get("steps", 0) * SOLVERS[what["solver"].split(",")[0]].stages
+            if key(row | about) in known or asked > args.most:
                 continue
             images, nfe, seconds = sample(model, how, x0, args.batch, args.device != "cpu")
             if nfe > args.most:

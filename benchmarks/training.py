@@ -5,7 +5,8 @@
 
 Step: `fmcore.fit` against a loop of a dozen lines that does the same arithmetic (draw, loss, AdamW,
 average), and against the reference script's way: a DataLoader that decodes image by image, and an
-average over the state dict, tensor by tensor. All train the same network with batches of one size.
+average over the state dict, tensor by tensor. All train the same network with batches of one size;
+`fit` also in bf16, and compiled; that takes a C++ compiler and a minute, and --quick leaves it out.
 Sample: `fmcore.generate` against the two lines of Heun's method in a loop.
 
 Times are ratios to the bare loop, medians over rounds in which every contender has its turn. Memory
@@ -66,9 +67,9 @@ def bare_steps(base: int, batch: int, device: str) -> Iterator[None]:
         yield
 
 
-def fit_steps(base: int, batch: int, device: str) -> Iterator[None]:
+def fit_steps(base: int, batch: int, device: str, **changes) -> Iterator[None]:
     config = TrainConfig(
-        epochs=50, batch_size=batch, lr=LR, device=device, log_every=1, progress=False
+        epochs=50, batch_size=batch, lr=LR, device=device, log_every=1, progress=False, **changes
     )
     yield from fit(network(base, device), OTPath(), load_images("mnist"), config)
 
@@ -98,7 +99,13 @@ def generate_samples(base: int, batch: int, device: str, steps: int = 5) -> Iter
 
 
 ARENAS = {
-    "step": {"bare loop": bare_steps, "fmcore": fit_steps, "reference": reference_steps},
+    "step": {
+        "bare loop": bare_steps,
+        "fmcore": fit_steps,
+        "reference": reference_steps,
+        "fmcore, bf16": partial(fit_steps, precision="bf16"),
+        "fmcore, bf16, compiled": partial(fit_steps, precision="bf16", compile=True),
+    },
     "sample, 5 Heun steps": {"bare loop": bare_samples, "fmcore": generate_samples},
 }
 
@@ -159,6 +166,8 @@ def main() -> None:
         return
     rows = []
     for arena, makers in ARENAS.items():
+        if args.quick:
+            makers = {name: make for name, make in makers.items() if "compiled" not in name}
         working = {name: make(base, args.batch, args.device) for name, make in makers.items()}
         times = race(working, rounds, args.device)
         for name, spent in times.items():
@@ -178,7 +187,7 @@ def main() -> None:
             }
             rows.append(row)
             print(
-                f"{arena:22}{name:12}{row['milliseconds']:9.1f} ms{row['ratio']:7.2f}"
+                f"{arena:22}{name:24}{row['milliseconds']:9.1f} ms{row['ratio']:7.2f}"
                 f"{row['memory_mib']:8.0f} MiB",
                 flush=True,
             )
