@@ -50,7 +50,51 @@ def test_the_table_of_the_readme_is_the_measured_one():
     assert len(table) == 2 + 5
 
 
+def test_the_costs_in_the_readme_and_in_chapter_9_are_the_measured_ones():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = readme.split("| work | who |")[1].split("\n\n")[0].splitlines()[2:]
+    costs = json.loads((ROOT / "benchmarks" / "results" / "training.json").read_text())["rows"]
+    for line, row in zip(table, costs, strict=True):
+        work, who, ratio, rate, memory = [cell.strip() for cell in line.split("|")[1:-1]]
+        assert (work == "step") == (row["work"] == "step")
+        ours = "`fit`" if work == "step" else "`generate`"
+        assert who == row["who"].replace("fmcore", ours)
+        assert ratio == f"{row['ratio']:.2f}" and rate == f"{row['images_per_second']:.0f}"
+        assert memory == f"{row['memory_mib']:.0f} MiB"
+    ratios = {row["who"]: f"{row['ratio']:.2f}" for row in costs if row["work"] == "step"}
+    chapter = (ROOT / "book" / "09_training_on_mnist.ipynb").read_text(encoding="utf-8")
+    assert f"takes {ratios['fmcore, bf16']} of the time" in chapter
+    assert f"compiled {ratios['fmcore, bf16, compiled']} (" in chapter
+
+
 def test_every_result_says_where_it_is_from():
     for row in MEASURED:
         assert {"device", "date", "seed", "torch", "python", "n", "weights"} <= row.keys()
         assert not row["device"].startswith("cpu")  # but its name
+
+
+def test_the_card_of_the_shipped_network_is_the_measured_one():
+    card = (ROOT / "fmcore" / "pretrained" / "mnist.md").read_text(encoding="utf-8")
+    runs = json.loads((ROOT / "benchmarks" / "results" / "evaluate.json").read_text())
+    assert [(run["guidance"], run["n"], run["solver"], run["steps"]) for run in runs] == [
+        (g, 2000, "midpoint", 5) for g in (0.0, 1.0, 2.0)
+    ]
+    rows = {  # what the card calls it, and how many decimals it gives
+        "Fréchet distance, features of `DigitClassifier`": ("frechet", 2),
+        "precision": ("precision", 2),
+        "recall": ("recall", 2),
+        "read without doubt": ("sure", 2),
+        "median distance to the nearest training image": ("nearest", 1),
+    }
+    for name, (score, digits) in rows.items():
+        (line,) = [line for line in card.splitlines() if line.startswith(f"| {name} |")]
+        values = [run[score] for run in runs] + [runs[0][f"{score}_floor"]]
+        assert [c.strip() for c in line.split("|")[2:-1]] == [f"{v:.{digits}f}" for v in values]
+    (line,) = [line for line in card.splitlines() if line.startswith("| read as what was asked")]
+    said = [c.strip() for c in line.split("|")[3:-2]]
+    assert said == [f"{run['accuracy']:.2f}" for run in runs[1:]]
+    assert all(run["copies"] == 0 for run in runs)
+    plain = [row for row in MEASURED if "grid" not in row and round(row["nfe"]) == 10]
+    short = {row["solver"]: row["frechet"] for row in plain}
+    for solver in ("heun", "heun, midpoint at the end"):
+        assert f" {short[solver]:.2f}" in card.replace("\n", " ")
