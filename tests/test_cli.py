@@ -4,6 +4,7 @@ import json
 import math
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -162,9 +163,10 @@ def test_mistakes_end_in_one_line(arguments, message, tmp_path, monkeypatch, cap
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_of_that_name_does_not_hide_the_shipped_network(tmp_path, monkeypatch):
+@pytest.mark.parametrize("make", [Path.mkdir, Path.touch])
+def test_what_is_called_so_here_does_not_hide_the_shipped_network(make, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "mnist").mkdir()
+    make(tmp_path / "mnist")
     main(["sample", "--out", "x.png", "--n", "1", "--steps", "1"])
     assert (tmp_path / "x.png").exists()
 
