@@ -198,9 +198,7 @@ class Sample(_Draw):
         model, label = self.model(), None
         if self.label is not None:
             classes = model.config["network"].get("num_classes")
-            if classes is None:
-                raise ValueError("this network was built without classes: leave out --label")
-            if not 0 <= self.label < classes:
+            if classes is not None and not 0 <= self.label < classes:
                 raise ValueError(f"label must lie in [0, {classes - 1}], got {self.label}")
             label = torch.full((self.n,), self.label)
         generator = torch.Generator().manual_seed(self.seed)

@@ -59,7 +59,8 @@ class TrainConfig:
     """Show a progress bar."""
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "steps", "batch_size", "warmup", "seed", "log_every"):
+        least = dict(epochs=1, steps=1, batch_size=1, warmup=0, log_every=1)
+        for name in (*least, "seed"):
             value = getattr(self, name)
             if isinstance(value, bool):
                 raise ValueError(f"{name} must be a whole number, got {value!r}")
@@ -73,18 +74,10 @@ class TrainConfig:
                 "give exactly one of epochs and steps, "
                 f"got epochs={self.epochs}, steps={self.steps}"
             )
-        for name, least in (
-            ("epochs", 1),
-            ("steps", 1),
-            ("batch_size", 1),
-            ("warmup", 0),
-            ("log_every", 1),
-        ):
+        for name, low in least.items():
             value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or value < least):
-                raise ValueError(
-                    f"{name} must be a whole number of at least {least}, got {value!r}"
-                )
+            if value is not None and (not isinstance(value, int) or value < low):
+                raise ValueError(f"{name} must be a whole number of at least {low}, got {value!r}")
         for name in ("lr", "weight_decay", "ema", "label_dropout", "clip"):
             value = getattr(self, name)
             if value is not None:  # a NumPy number could not be saved as a plain value

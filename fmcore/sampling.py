@@ -267,14 +267,15 @@ def save_grid(images: Tensor, file: str | Path, columns: int | None = None) -> N
 @contextmanager
 def _evaluating(model: VectorField) -> Iterator[None]:
     """In evaluation mode; afterwards every part is in its own again, whatever wraps it."""
-    parts = list(model.modules()) if isinstance(model, nn.Module) else []
-    modes = [part.training for part in parts]
-    for part in parts:
-        part.training = False
+    if not isinstance(model, nn.Module):
+        yield
+        return
+    modes = {part: part.training for part in model.modules()}
+    model.eval()
     try:
         yield
     finally:
-        for part, training in zip(parts, modes, strict=True):
+        for part, training in modes.items():
             part.training = training
 
 
