@@ -59,10 +59,19 @@ def test_frechet_is_never_negative():
     assert min(distances) >= 0 and max(distances) < 1e-9
 
 
-@pytest.mark.parametrize("shapes", [((5, 2), (5, 3)), ((1, 2), (5, 2)), ((5,), (5,))])
+@pytest.mark.parametrize(
+    "shapes", [((5, 2), (5, 3)), ((1, 2), (5, 2)), ((5,), (5,)), ((5, 0), (5, 0))]
+)
 def test_frechet_refuses(shapes):
     with pytest.raises(ValueError, match="features must have shapes"):
         frechet_distance(*(torch.zeros(shape) for shape in shapes))
+
+
+def test_scores_are_worked_out_in_double_precision():
+    x, y = (draw(60, 4, seed).float() + 1000 for seed in (1, 2))
+    for score in (frechet_distance, precision_recall):
+        assert score(x, y) == score(x.double(), y.double())
+    assert frechet_distance(x.half(), y.half()) > 0
 
 
 @pytest.mark.parametrize("score", [frechet_distance, precision_recall])

@@ -167,7 +167,7 @@ def test_labels_are_looked_at_before_the_network_is_asked(wrap):
     ):
         with pytest.raises(ValueError, match=rf"labels must lie in \[0, 9\].*got {seen}"):
             generate(wrap(net), 3, x0=noise(), label=wrong)
-    for wrong in (torch.zeros(3), torch.zeros(3) > 0):
+    for wrong in (torch.zeros(3), torch.zeros(3) > 0, torch.zeros(3, dtype=torch.complex64)):
         with pytest.raises(ValueError, match=f"label must hold integers, got {wrong.dtype}"):
             generate(wrap(net), 3, x0=noise(), label=wrong)
     assert net.calls == []
@@ -205,6 +205,8 @@ def test_grid_refuses_what_is_no_image():
     for kwargs in ({"columns": -1}, {"gap": -1}):
         with pytest.raises(ValueError, match="columns must be at least 1 and gap at least 0"):
             image_grid(torch.zeros(3, 1, 2, 2), **kwargs)
+    with pytest.raises(ValueError, match="columns must be at least 1 and gap .*, got 0, 2"):
+        image_grid(torch.zeros(2, 1, 4, 4), columns=0)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
