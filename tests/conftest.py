@@ -1,9 +1,16 @@
-"""A real browser for the tests that need one."""
+"""A real browser for the tests that need one, and kernels that start."""
 
+import functools
 import os
 import shutil
+import tempfile
 
 import pytest
+
+try:
+    import nbval.kernel
+except ImportError:  # then no chapters are tested
+    nbval = None
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
@@ -26,3 +33,31 @@ def browser():
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
+
+
+def persistent(start, attempts=3):
+    """nbval's way to start a kernel, again when the kernel dies at once; it says what that said.
+
+    jupyter_client chooses five free ports, and the kernel binds them a second or two later. What
+    else runs on the machine (in these tests kernels, browsers, torchrun) may take one in between.
+    Then the kernel ends with "Kernel died before replying to kernel_info", and so does its chapter.
+    """
+
+    @functools.wraps(start)
+    def start_new_kernel(*args, stderr, **kwargs):
+        stderr.close()  # nbval's, which goes nowhere
+        for attempt in range(attempts):
+            with tempfile.TemporaryFile("w+") as said:
+                try:
+                    return start(*args, stderr=said, **kwargs)
+                except RuntimeError as error:
+                    said.seek(0)
+                    if attempt == attempts - 1:
+                        raise RuntimeError(f"{error}. It said:\n{said.read()[-2000:]}") from None
+
+    return start_new_kernel
+
+
+def pytest_configure():
+    if nbval:
+        nbval.kernel.start_new_kernel = persistent(nbval.kernel.start_new_kernel)

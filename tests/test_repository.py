@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import subprocess
 import sys
 import tomllib
@@ -118,6 +119,31 @@ def test_figures_have_a_text_alternative(notebook):
         if "figure" in mystnb:
             assert mystnb["figure"].get("caption"), cell["id"]
             assert mystnb.get("image", {}).get("alt"), cell["id"]
+
+
+def test_a_chapter_survives_a_kernel_whose_port_is_taken(monkeypatch):
+    """Twice in a row; the third time there is an error that says what the kernel said."""
+    kernel = pytest.importorskip("nbval.kernel")
+    ports = pytest.importorskip("jupyter_client.connect").LocalPortCache
+    taken, find = [], ports.find_available_port
+
+    def find_a_port_that_is_taken_soon(cache, ip):
+        port = find(cache, ip)
+        if next(spoil):
+            taken.append(socket.create_server((ip, port)))
+        return port
+
+    monkeypatch.setattr(ports, "find_available_port", find_a_port_that_is_taken_soon)
+    fails = [True] + [False] * 4
+    spoil = iter(fails * 2 + [False] * 5)
+    running = kernel.RunningKernel(kernel.CURRENT_ENV_KERNEL_NAME)
+    assert running.is_alive() and len(taken) == 2
+    running.stop()
+    spoil = iter(fails * 3)
+    with pytest.raises(RuntimeError, match=r"(?s)Kernel died.* It said:.*in use.*tcp://127.0.0.1"):
+        kernel.RunningKernel(kernel.CURRENT_ENV_KERNEL_NAME)
+    for server in taken:
+        server.close()
 
 
 # ---- the library
