@@ -52,6 +52,8 @@ class Train:
     """Channels of the network at full resolution."""
     time_scale: float = 1000.0
     """Scale of the time embedding."""
+    levels: int = 2
+    """Levels of the network, each at half the resolution of the one above."""
     classes: bool = False
     """Teach the network the labels as well."""
     sigma_min: float = 0.0
@@ -80,7 +82,9 @@ class Train:
         data = load_images(self.data, root=self.root)
         classes = int(data.labels.max()) + 1 if self.classes else None
         torch.manual_seed(config.seed)  # the initial weights
-        net = UNet(base=self.base, num_classes=classes, time_scale=self.time_scale)
+        net = UNet(
+            base=self.base, num_classes=classes, time_scale=self.time_scale, levels=self.levels
+        )
         path = OTPath(sigma_min=self.sigma_min)
         history = {}
         if self.start is not None:
@@ -124,19 +128,23 @@ def _load(weights: str) -> FlowModel:
 
 
 def _start_from(model: FlowModel, net: UNet, path: OTPath) -> None:
-    """Give `net` the weights of `model`. Classes that are new to it change nothing at first."""
+    """Give `net` the weights of `model`. Classes and levels new to it change nothing at first."""
     theirs, ours = model.config["network"], {"name": "UNet", **net.config}
-    new_classes = ours["num_classes"] is not None and theirs.get("num_classes") is None
-    differ = [
-        k for k in ours if theirs.get(k) != ours[k] and not (k == "num_classes" and new_classes)
-    ]
+    more = set()
+    if ours["num_classes"] is not None and theirs.get("num_classes") is None:
+        more.add("num_classes")
+    if ours["levels"] > theirs.get("levels", ours["levels"]):
+        more.add("levels")
+    differ = [k for k in ours if theirs.get(k) != ours[k] and k not in more]
     if differ or model.path != path:
         parts = [f"{k} is {theirs.get(k)}, not {ours[k]}" for k in differ]
         parts += [] if model.path == path else [f"its path is {model.path}, not {path}"]
         raise ValueError("cannot start from these weights: " + "; ".join(parts))
     tensors = model.net.state_dict()
-    if new_classes:
-        tensors["embed_label.weight"] = torch.zeros_like(net.embed_label.weight)
+    for name, new in net.state_dict().items():
+        if name not in tensors:  # what a new part adds to the old ones is 0, until it is trained
+            last = name.startswith("embed_label.") or ".up." in name
+            tensors[name] = torch.zeros_like(new) if last else new
     net.load_state_dict(tensors)
 
 

@@ -8,7 +8,8 @@ r"""The navigator: networks v(x, t) that learn a velocity field.
         transposed conv 4x4, stride 2 -> 64  -----------+
       block, GroupNorm, SiLU, conv 3x3 -> C             = v (B, C, H, W)
 
-and t enters every block through FiLM: a scale and a shift for each channel.
+and t enters every block through FiLM: a scale and a shift for each channel. `levels=3` puts one
+more level between the two blocks at the bottom.
 """
 
 from __future__ import annotations
@@ -75,16 +76,39 @@ class ResBlock(nn.Module):
         return x + self.conv2(silu(self.norm2(h)))
 
 
+class Below(nn.Module):
+    """What one more level adds to `x` `(B, channels, H, W)`: two blocks at half the resolution.
+
+    h = block(down(x)),   h = h + below(h) if there are still more levels,   up(block(h))
+    """
+
+    def __init__(self, channels: int, embedding_dim: int, groups: int, levels: int):
+        super().__init__()
+        self.down = nn.Conv2d(channels, channels, 4, stride=2, padding=1)
+        self.block1 = ResBlock(channels, embedding_dim, groups)
+        self.block2 = ResBlock(channels, embedding_dim, groups)
+        self.up = nn.ConvTranspose2d(channels, channels, 4, stride=2, padding=1)
+        self.below = Below(channels, embedding_dim, groups, levels - 1) if levels > 1 else None
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        h = self.block1(self.down(x), embedding)
+        if self.below is not None:
+            h = h + self.below(h, embedding)
+        return self.up(self.block2(h, embedding))
+
+
 class UNet(nn.Module):
     """The velocity network for images: `net(x, t, label=None)` -> `(B, in_channels, H, W)`.
 
-    `base` channels at full resolution and twice as many at half of it; `H` and `W` must be even.
+    `base` channels at full resolution and twice as many on the `levels` below it, each at half of
+    the one above; `H` and `W` must be multiples of 2^(levels - 1). A third level adds a fifth to
+    the operations of the first two, and with it every pixel of a 28x28 image sees every other.
     With `num_classes`, `label` is a `(B,)` integer tensor with values in [0, num_classes); the
     value `num_classes` and `label=None` both mean "no class", which classifier-free guidance needs.
     `time_scale` is the scale of the `TimeEmbedding` (the reference network has 2 pi).
 
-    Raises `ValueError` for impossible widths, for an image with other channels or odd sides, for a
-    label out of range or a label given to a network without classes.
+    Raises `ValueError` for impossible widths and levels, for an image with other channels or sides,
+    for a label out of range or a label given to a network without classes.
 
     >>> sum(p.numel() for p in UNet().parameters())
     1135361
@@ -100,8 +124,11 @@ class UNet(nn.Module):
         in_channels: int = 1,
         num_classes: int | None = None,
         time_scale: float = 1000.0,
+        levels: int = 2,
     ):
         super().__init__()
+        if not isinstance(levels, int) or levels < 2:
+            raise ValueError(f"levels must be a whole number of at least 2, got {levels}")
         if groups < 1 or base < 1 or base % groups:
             raise ValueError(f"base must be a positive multiple of groups={groups}, got {base}")
         if in_channels < 1 or (num_classes is not None and num_classes < 1):
@@ -116,6 +143,7 @@ class UNet(nn.Module):
             in_channels=in_channels,
             num_classes=num_classes,
             time_scale=time_scale,
+            levels=levels,
         )
         self.embed_time = nn.Sequential(
             TimeEmbedding(time_dim, time_scale),
@@ -135,15 +163,17 @@ class UNet(nn.Module):
         self.leave = nn.Sequential(
             nn.GroupNorm(groups, base), nn.SiLU(), nn.Conv2d(base, in_channels, 3, padding=1)
         )
+        self.below = Below(2 * base, time_dim, groups, levels - 2) if levels > 2 else None
         # The layout that convolutions are fastest in. It is set here, once, because another layout
         # rounds differently: a network that is saved and loaded must give the same bits.
         self.to(memory_format=torch.channels_last)
 
     def forward(self, x: Tensor, t: float | Tensor, label: Tensor | None = None) -> Tensor:
-        channels = self.config["in_channels"]
-        if x.ndim != 4 or x.shape[1] != channels or x.shape[2] % 2 or x.shape[3] % 2:
+        channels, unit = self.config["in_channels"], 2 ** (self.config["levels"] - 1)
+        if x.ndim != 4 or x.shape[1] != channels or x.shape[2] % unit or x.shape[3] % unit:
             raise ValueError(
-                f"x must have shape (B, {channels}, H, W) with even H and W, got {tuple(x.shape)}"
+                f"x must have shape (B, {channels}, H, W) with H and W multiples of {unit}, "
+                f"got {tuple(x.shape)}"
             )
         embedding = self.embed_time(batch_time(t, x))
         if self.config["num_classes"] is not None:
@@ -152,6 +182,8 @@ class UNet(nn.Module):
             raise ValueError("this network was built without classes (num_classes=None)")
         h1 = self.block1(self.enter(x), embedding)  # (B, base, H, W)
         h2 = self.block2(self.down(h1), embedding)  # (B, 2 base, H/2, W/2)
+        if self.below is not None:
+            h2 = h2 + self.below(h2, embedding)
         h2 = self.block3(h2, embedding)
         h = self.block4(self.up(h2) + h1, embedding)  # (B, base, H, W)
         return self.leave(h)

@@ -52,28 +52,36 @@ def test_a_recipe_sets_everything_and_options_override_it(tmp_path, capsys):
     assert (recipe["epochs"], recipe["steps"], recipe["batch_size"]) == (None, 2, 8)
 
 
-def test_starting_from_weights_and_learning_classes_on_the_way(tmp_path):
+@pytest.mark.parametrize("levels", [2, 3])
+def test_starting_from_weights_and_learning_more_on_the_way(levels, tmp_path):
     """With a learning rate of 0 and no decay the network stays the one it started from."""
     first, second = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
     main(["train", "--out", str(first), *SMALL])
     stay = ["--start", str(first), "--lr", "0", "--weight-decay", "0", "--seed", "1"]
-    main(["train", "--out", str(second), *SMALL, *stay, "--classes"])
+    more = ["--classes", "--levels", str(levels)]
+    main(["train", "--out", str(second), *SMALL, *stay, *more])
     a, b = load_weights(first), load_weights(second)
     before = a.config["about"]
     assert b.config["about"]["start"] == {"weights": str(first)} | before and "start" not in before
     x = torch.randn(3, 1, 28, 28, generator=torch.Generator().manual_seed(0))
     for label in (None, torch.tensor([0, 5, 9])):
         torch.testing.assert_close(b(x, 0.4, label), a(x, 0.4))
+    new = [p for name, p in b.net.named_parameters() if "below" in name and ".up." not in name]
+    assert len(new) == (levels > 2) * 22 and all(p.abs().sum() > 0 for p in new if p.ndim > 1)
 
 
 def test_starting_from_weights_that_do_not_fit(tmp_path, capsys):
     file, other = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
-    main(["train", "--out", str(file), *SMALL, "--classes"])
+    main(["train", "--out", str(file), *SMALL, "--classes", "--levels", "3"])
     with pytest.raises(SystemExit):
         different = ["--sigma-min", "0.1", "--time-scale", "7"]
         main(["train", "--out", str(other), *SMALL, "--start", str(file), *different])
     told = capsys.readouterr().err
-    assert "num_classes is 10, not None" in told and "time_scale is 1000.0, not 7.0" in told
+    assert (
+        "num_classes is 10, not None" in told
+        and "levels is 3, not 2" in told
+        and "time_scale is 1000.0, not 7.0" in told
+    )
     assert "its path is OTPath(sigma_min=0.0), not OTPath(sigma_min=0.1)" in told
     assert not other.exists()
 

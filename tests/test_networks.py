@@ -105,8 +105,9 @@ def test_colour_images():
     assert net(in_channels=3)(noise(2, 3, 8, 8), 0.5).shape == (2, 3, 8, 8)
 
 
-def test_every_parameter_learns():
-    model = net(num_classes=10)
+@pytest.mark.parametrize("levels", [2, 3, 4])
+def test_every_parameter_learns(levels):
+    model = net(num_classes=10, levels=levels)
     model(noise(3, 1, 8, 8), 0.4, torch.tensor([0, 3, 10])).square().sum().backward()
     for name, p in model.named_parameters():
         assert p.grad is not None and p.grad.abs().sum() > 0, name
@@ -146,6 +147,38 @@ def test_skip_is_added():
         torch.testing.assert_close(model(x, 0.3), expected)
 
 
+def test_a_level_more_is_added_between_the_blocks_at_the_bottom():
+    """What it adds is blocks at half the resolution, with the level below it added in turn."""
+    model, x = net(levels=4), noise(2, 1, 16, 16)
+    with torch.no_grad():
+        e = model.embed_time(torch.full((2,), 0.3))
+        h1 = model.block1(model.enter(x), e)
+        h2 = model.block2(model.down(h1), e)
+        third, fourth = model.below, model.below.below
+        h3 = third.block1(third.down(h2), e)
+        h4 = fourth.block2(fourth.block1(fourth.down(h3), e), e)
+        h2 = h2 + third.up(third.block2(h3 + fourth.up(h4), e))
+        expected = model.leave(model.block4(model.up(model.block3(h2, e)) + h1, e))
+        torch.testing.assert_close(model(x, 0.3), expected)
+    assert h3.shape == (2, 16, 4, 4) and h4.shape == (2, 16, 2, 2) and fourth.below is None
+
+
+def test_two_levels_are_the_first_two_of_three():
+    """With nothing added by the third, and from the same seed."""
+    two, three, x = net(levels=2), net(levels=3), noise(2, 1, 8, 8)
+    with torch.no_grad():
+        three.below.up.weight.zero_()
+        three.below.up.bias.zero_()
+    assert torch.equal(two(x, 0.3), three(x, 0.3))
+    assert not torch.allclose(two(x, 0.3), net(levels=3)(x, 0.3))
+
+
+def test_parameters_of_a_third_level():
+    """Two blocks of 2c channels, 2 (72 c^2 + 528 c), and two convolutions, 128 c^2 + 4 c."""
+    size = {n: sum(p.numel() for p in UNet(base=32, levels=n).parameters()) for n in (2, 3, 4)}
+    assert size[3] - size[2] == size[4] - size[3] == 272 * 32**2 + 1060 * 32
+
+
 def test_class_embeddings_are_one_more_than_the_classes():
     assert net(num_classes=10).embed_label.weight.shape == (11, 16)
 
@@ -158,13 +191,14 @@ def test_the_smallest_networks_work():
 
 def test_what_networks_are_unless_told_otherwise():
     assert UNet().config == dict(
-        base=64, time_dim=128, groups=8, in_channels=1, num_classes=None, time_scale=1000.0
-    )
+        base=64, time_dim=128, groups=8, in_channels=1, num_classes=None, time_scale=1000.0,
+        levels=2,
+    )  # fmt: skip
     assert MLP().config == dict(dim=2, hidden=128, depth=3, time_dim=32, time_scale=20.0)
 
 
 def test_config_rebuilds_the_network():
-    model = net(num_classes=3, time_scale=7.0)
+    model = net(num_classes=3, time_scale=7.0, levels=3)
     torch.manual_seed(0)
     again = UNet(**model.config)
     x = noise(2, 1, 8, 8)
@@ -185,10 +219,21 @@ def test_mlp_depends_on_point_and_time():
     torch.testing.assert_close(model(x, torch.tensor([0.1, 0.2, 0.3, 0.4, 0.5])), each)
 
 
-@pytest.mark.parametrize("shape", [(2, 3, 8, 8), (2, 8, 8), (2, 1, 7, 8), (2, 1, 8, 7)])
-def test_an_image_that_does_not_fit_is_refused(shape):
-    with pytest.raises(ValueError, match=r"\(B, 1, H, W\) with even H and W, got"):
-        net()(torch.zeros(shape), 0.5)
+@pytest.mark.parametrize(
+    ("levels", "shape"),
+    [
+        (2, (2, 3, 8, 8)),
+        (2, (2, 8, 8)),
+        (2, (2, 1, 7, 8)),
+        (2, (2, 1, 8, 7)),
+        (3, (2, 1, 6, 8)),
+        (4, (2, 1, 8, 28)),
+    ],
+)
+def test_an_image_that_does_not_fit_is_refused(levels, shape):
+    unit = 2 ** (levels - 1)
+    with pytest.raises(ValueError, match=rf"\(B, 1, H, W\) with H and W multiples of {unit}, got"):
+        net(levels=levels)(torch.zeros(shape), 0.5)
 
 
 def test_a_point_that_does_not_fit_is_refused():
@@ -223,6 +268,8 @@ def test_a_label_for_a_network_without_classes_is_refused():
         {"base": 8, "groups": 0},
         {"in_channels": 0},
         {"num_classes": 0},
+        {"levels": 1},
+        {"levels": 2.5},
     ],
 )
 def test_impossible_networks_are_refused(kwargs):
