@@ -30,6 +30,7 @@ from pathlib import Path
 
 import reference
 import torch
+from recipe import variations
 
 import fmcore
 from fmcore.data import load_images
@@ -209,30 +210,6 @@ def profile(args) -> dict:
 # ---- all of it
 
 
-def variations() -> dict[str, Recipe]:
-    """Our recipe for ten epochs, and what becomes of it when one thing is changed."""
-    base = RECIPES["mnist"]
-    base = replace(base, train=replace(base.train, epochs=10))
-
-    def changed(**train) -> Recipe:
-        return replace(base, train=replace(base.train, **train))
-
-    return {
-        "our recipe": base,
-        "t uniform": changed(times="uniform"),
-        "t logit-normal": changed(times="logit_normal"),
-        "t uniform, weighted robust loss": changed(times="uniform", loss="reference"),
-        "learning rate 2e-4": changed(lr=2e-4),
-        "learning rate 2e-3": changed(lr=2e-3),
-        "constant learning rate": changed(schedule="constant"),
-        "time turns once": replace(base, network=base.network | {"time_scale": 6.283185307}),
-        "sigma_min 0.1": replace(base, path=fmcore.OTPath(sigma_min=0.1)),
-        "the reference recipe": replace(
-            RECIPES["reference"], train=replace(RECIPES["reference"].train, epochs=10)
-        ),
-    }
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="a folder")
@@ -304,7 +281,7 @@ def main() -> None:
     for seed in range(args.seeds):
         part(f"our recipe, seed {seed}", lambda seed=seed: ours(seed))
     part("profile", lambda: profile(args))
-    for name, recipe in variations().items():
+    for name, recipe in variations(epochs=10).items():
         part(f"ten epochs: {name}", lambda recipe=recipe: one_of(recipe))
     print(f"[{time.perf_counter() - begin:5.0f} s] done, failed: {failed or 'nothing'}", flush=True)
     raise SystemExit(bool(failed))
