@@ -20,9 +20,13 @@ def test_the_table_of_the_chapter_on_sampling_is_the_measured_one():
     n, floor = printed["(N, FLOOR)"]
     rows = [row for row in MEASURED if row["model"] == "ours" and row["n"] == n]
     assert all(row["frechet_floor"] == pytest.approx(floor, abs=5e-4) for row in rows)
-    for row in rows:
+    seen = set()
+    for row in sorted(rows, key=lambda row: row["frechet"]):
         nfe = round(row["nfe"])
         if row["solver"] in printed["FRECHET"] and "grid" not in row:
+            if (row["solver"], nfe) in seen:  # two tolerances, the same cost: the better one
+                continue
+            seen.add((row["solver"], nfe))
             said = printed["FRECHET"][row["solver"]].pop(nfe)
         elif row.get("grid") == "late":
             assert nfe == 10
@@ -93,7 +97,10 @@ def test_the_card_of_the_shipped_network_is_the_measured_one():
     (line,) = [line for line in card.splitlines() if line.startswith("| read as what was asked")]
     said = [c.strip() for c in line.split("|")[3:-2]]
     assert said == [f"{run['accuracy']:.2f}" for run in runs[1:]]
-    assert all(run["copies"] == 0 for run in runs)
+    assert all(run["copies"] <= 0.0005 for run in runs)  # of real images 0.001
+    (line,) = [line for line in card.splitlines() if line.startswith("| nearer to one than")]
+    said = [c.strip() for c in line.split("|")[2:-1]]
+    assert said == [*(f"{run['copies']:.4f}" for run in runs), "0.0010"]
     plain = [row for row in MEASURED if "grid" not in row and round(row["nfe"]) == 10]
     short = {row["solver"]: row["frechet"] for row in plain}
     for solver in ("heun", "heun, midpoint at the end"):
