@@ -1,6 +1,6 @@
 """What each part of our recipe is worth: trainings that differ in one thing.
 
-    python benchmarks/recipe.py                  16 channels, 2 epochs of 128: half an hour on a CPU
+    python benchmarks/recipe.py                  16 channels, 2 epochs: small enough for a CPU
     python benchmarks/recipe.py --quick          64 images, a few steps; writes nothing
 
 Every row has the same initial weights (where the network is the same), images in the same order and
