@@ -86,6 +86,8 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=2000, help="samples that are judged")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="bf16")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="these variations and no others")
+    parser.add_argument("--go-on", action="store_true", help="keep the rows that are there")
     parser.add_argument("--quick", action="store_true", help="a smoke test that writes nothing")
     args = parser.parse_args()
     data, test = (load_images("mnist", split=split) for split in ("train", "test"))
@@ -102,17 +104,22 @@ def main() -> None:
         "base": args.base,
         "epochs": args.epochs,
         "batch_size": args.batch_size,
-        "precision": args.precision,
+        "arithmetic": args.precision,
         "n": args.n,
         "device": device_name(args.device),
         "date": time.strftime("%Y-%m-%d"),
         "python": platform.python_version(),
         "torch": torch.__version__,
     }
-    rows = []
+    if unknown := set(args.only or ()) - set(recipes):
+        parser.error(f"there is no variation called {unknown}; there are {list(recipes)}")
+    rows = json.loads(RESULTS.read_text())["rows"] if args.go_on and RESULTS.is_file() else []
+    known = {(row["recipe"], row["seed"]) for row in rows}
     for name, recipe in recipes.items():
         recipe = replace(recipe, network=recipe.network | {"base": args.base})
         for seed in (0, 1, 2) if name == "our recipe" else (0,):
+            if (name, seed) in known or (args.only and name not in args.only):
+                continue
             one = replace(recipe, train=replace(recipe.train, seed=seed))
             row = {"recipe": name, "seed": seed, **measure(one, data, x1, judge, args.n), **about}
             rows.append(row)
