@@ -71,6 +71,17 @@ def test_the_costs_in_the_readme_and_in_chapter_9_are_the_measured_ones():
     assert f"compiled {ratios['fmcore, bf16, compiled']} (" in chapter
 
 
+def test_the_recipes_in_the_readme_are_the_measured_ones():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = readme.split("| recipe | seed |")[1].split("\n\n")[0].splitlines()[2:]
+    rows = json.loads((ROOT / "benchmarks" / "results" / "recipe.json").read_text())["rows"]
+    for line, row in zip(table, rows, strict=True):
+        said = [cell.strip() for cell in line.split("|")[1:-1]]
+        measured = f"{row['frechet']:.2f}", f"{row['seconds']:.0f} s"
+        assert said == [row["recipe"], str(row["seed"]), *measured]
+        assert (row["base"], row["epochs"], row["batch_size"], row["n"]) == (16, 2, 128, 2000)
+
+
 def test_every_result_says_where_it_is_from():
     for row in MEASURED:
         assert {"device", "date", "seed", "torch", "python", "n", "weights"} <= row.keys()
