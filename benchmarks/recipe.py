@@ -114,14 +114,15 @@ def main() -> None:
     if unknown := set(args.only or ()) - set(recipes):
         parser.error(f"there is no variation called {unknown}; there are {list(recipes)}")
     rows = json.loads(RESULTS.read_text())["rows"] if args.go_on and RESULTS.is_file() else []
-    known = {(row["recipe"], row["seed"]) for row in rows}
+    known = {key(row) for row in rows}
     for name, recipe in recipes.items():
         recipe = replace(recipe, network=recipe.network | {"base": args.base})
         for seed in (0, 1, 2) if name == "our recipe" else (0,):
-            if (name, seed) in known or (args.only and name not in args.only):
+            row = {"recipe": name, "seed": seed, **about}
+            if key(row) in known or (args.only and name not in args.only):
                 continue
             one = replace(recipe, train=replace(recipe.train, seed=seed))
-            row = {"recipe": name, "seed": seed, **measure(one, data, x1, judge, args.n), **about}
+            row |= measure(one, data, x1, judge, args.n)
             rows.append(row)
             print(
                 f"{name:32} seed {seed}  {row['seconds']:6.0f} s  loss {row['test_loss']:.4f}  "
@@ -130,6 +131,11 @@ def main() -> None:
             )
             if not args.quick:
                 RESULTS.write_text(json.dumps({"rows": rows}, indent=1) + "\n")
+
+
+def key(row: dict) -> tuple:
+    names = ("recipe", "seed", "base", "epochs", "batch_size", "arithmetic", "n", "device")
+    return tuple(row[name] for name in names)
 
 
 if __name__ == "__main__":

@@ -100,9 +100,10 @@ class Below(nn.Module):
 class UNet(nn.Module):
     """The velocity network for images: `net(x, t, label=None)` -> `(B, in_channels, H, W)`.
 
-    `base` channels at full resolution and twice as many on the `levels` below it, each at half of
-    the one above; `H` and `W` must be multiples of 2^(levels - 1). A third level adds a fifth to
-    the operations of the first two, and with it every pixel of a 28x28 image sees every other.
+    `base` channels at full resolution and twice as many on each of the `levels - 1` below it, which
+    halve the resolution one after the other; `H` and `W` must be multiples of 2^(levels - 1). A
+    third level adds a fifth to the operations of the first two, and with it every pixel of a 28x28
+    image sees every other.
     With `num_classes`, `label` is a `(B,)` integer tensor with values in [0, num_classes); the
     value `num_classes` and `label=None` both mean "no class", which classifier-free guidance needs.
     `time_scale` is the scale of the `TimeEmbedding` (the reference network has 2 pi).

@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 MEASURED = json.loads((ROOT / "benchmarks" / "results" / "mnist.json").read_text())["rows"]
+
+
+def table(start):
+    """The cells of the README's table that starts so, a list for each of its lines."""
+    (_, rest) = README.split(start)
+    header, _, *lines = (start + rest.split("\n\n")[0]).splitlines()
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in (header, *lines)]
 
 
 def test_the_table_of_the_chapter_on_sampling_is_the_measured_one():
@@ -38,28 +46,23 @@ def test_the_table_of_the_chapter_on_sampling_is_the_measured_one():
 
 
 def test_the_table_of_the_readme_is_the_measured_one():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    table = readme.split("| evaluations |")[1].split("\n\n")[0].splitlines()
-    header = [int(cell) for cell in table[0].strip(" |").split("|")]
+    (_, *header), *lines = table("| evaluations |")
     measured = {
         (row["solver"], round(row["nfe"])): f"{row['frechet']:.2f}"
         for row in MEASURED
         if row["model"] == "ours" and "grid" not in row
     }
     names = {"Heun, as `generate` does it": "heun, midpoint at the end"}
-    for line in table[2:]:
-        name, *cells = [cell.strip() for cell in line.split("|")[1:-1]]
+    for name, *cells in lines:
         solver = names.get(name, name.lower())
-        assert cells == [measured.get((solver, nfe), "") for nfe in header], name
-    assert len(table) == 2 + 5
+        assert cells == [measured.get((solver, int(nfe)), "") for nfe in header], name
+    assert len(lines) == 5
 
 
 def test_the_costs_in_the_readme_and_in_chapter_9_are_the_measured_ones():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    table = readme.split("| work | who |")[1].split("\n\n")[0].splitlines()[2:]
+    _, *lines = table("| work | who |")
     costs = json.loads((ROOT / "benchmarks" / "results" / "training.json").read_text())["rows"]
-    for line, row in zip(table, costs, strict=True):
-        work, who, ratio, rate, memory = [cell.strip() for cell in line.split("|")[1:-1]]
+    for (work, who, ratio, rate, memory), row in zip(lines, costs, strict=True):
         assert (work == "step") == (row["work"] == "step")
         ours = "`fit`" if work == "step" else "`generate`"
         assert who == row["who"].replace("fmcore", ours)
@@ -72,11 +75,9 @@ def test_the_costs_in_the_readme_and_in_chapter_9_are_the_measured_ones():
 
 
 def test_the_recipes_in_the_readme_are_the_measured_ones():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    table = readme.split("| recipe | seed |")[1].split("\n\n")[0].splitlines()[2:]
+    _, *lines = table("| recipe | seed |")
     rows = json.loads((ROOT / "benchmarks" / "results" / "recipe.json").read_text())["rows"]
-    for line, row in zip(table, rows, strict=True):
-        said = [cell.strip() for cell in line.split("|")[1:-1]]
+    for said, row in zip(lines, rows, strict=True):
         measured = f"{row['frechet']:.2f}", f"{row['seconds']:.0f} s"
         assert said == [row["recipe"], str(row["seed"]), *measured]
         assert (row["base"], row["epochs"], row["batch_size"], row["n"]) == (16, 2, 128, 2000)
