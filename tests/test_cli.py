@@ -135,6 +135,16 @@ def test_evaluate_judges_and_writes(tmp_path, capsys, monkeypatch):
         assert row in told
 
 
+def test_every_digit_can_be_asked_for(tmp_path):
+    """Also the 0, which is a label like any other."""
+    pictures = []
+    for label in ("0", "9"):
+        out = tmp_path / f"{label}.png"
+        main(["sample", "--out", str(out), "--n", "2", "--steps", "1", "--label", label])
+        pictures.append(out.read_bytes())
+    assert pictures[0] != pictures[1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

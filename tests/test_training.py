@@ -353,6 +353,7 @@ def test_a_loss_that_is_not_finite_later_on_names_its_step_and_rate():
         ({"warmup": 1.5}, "warmup must be a whole number of at least 0, got 1.5"),
         ({"warmup": -1}, "warmup must be a whole number of at least 0, got -1"),
         ({"steps": True}, "steps must be a whole number, got True"),
+        ({"seed": True}, "seed must be a whole number, got True"),
         ({"times": "gaussian"}, "times must be one of .*stratified.*got 'gaussian'"),
     ],
 )
