@@ -73,15 +73,17 @@ def plain(v, x0: Tensor, solve: Callable = odeint, **how) -> tuple[Tensor, int]:
 def rows_of(name: str, quick: bool) -> list[tuple[dict, Callable]]:
     """What to do with a model: a description of each row, and `(v, x0) -> (x, nfe)`."""
     rows: list[tuple[dict, Callable]] = []
+    slow, five = dict(method="rk4", steps=150), dict(method="midpoint", steps=5)
+    tight = dict(method="dopri5", rtol=1e-4, atol=1e-4)
     if name == "reference":
-        how = dict(method="rk4", steps=150)
         rows += [
             ({"solver": "rk4, half a step late", "steps": 150}, late_rk4),
-            ({"solver": "rk4", "steps": 150}, lambda v, x: plain(v, x, **how)),
+            ({"solver": "rk4", "steps": 150}, lambda v, x: plain(v, x, **slow)),
         ]
-    if name == "torchcfm":
-        how = dict(method="dopri5", rtol=1e-4, atol=1e-4)
-        return [({"solver": "dopri5", "tolerance": 1e-4}, lambda v, x: plain(v, x, **how))]
+    if "torchcfm" in name:  # as its example does it, and as we do it
+        rows = [({"solver": "midpoint", "steps": 5}, lambda v, x: plain(v, x, **five))]
+        theirs = ({"solver": "dopri5", "tolerance": 1e-4}, lambda v, x: plain(v, x, **tight))
+        return [*rows, theirs] if name == "torchcfm" else rows
     for method in ("euler", "midpoint", "heun", "rk4"):
         for budget in (4, 20) if quick else BUDGETS:
             steps = budget // SOLVERS[method].stages
@@ -90,6 +92,8 @@ def rows_of(name: str, quick: bool) -> list[tuple[dict, Callable]]:
                 rows.append(
                     ({"solver": method, "steps": steps}, lambda v, x, h=how: plain(v, x, **h))
                 )
+    if name == "reference":
+        return rows[:8] if quick else rows  # its path ends with noise, and can be asked there
     for method, steps in (("heun", 5), ("heun", 10), ("rk4", 5)):
         how = dict(method=method, steps=steps, solve=solve_short_of_the_end)
         rows.append(
@@ -115,11 +119,12 @@ def rows_of(name: str, quick: bool) -> list[tuple[dict, Callable]]:
 
 
 @torch.no_grad()
-def sample(v, how: Callable, x0: Tensor, batch: int, half: bool) -> tuple[Tensor, float, float]:
+def sample(v, how: Callable, x0: Tensor, batch: int) -> tuple[Tensor, float, float]:
     """Images `(n, 1, 28, 28)`, evaluations an image and seconds."""
     device, images, spent = x0.device, [], 0.0
     start = time.perf_counter()
-    with torch.autocast(device.type, torch.bfloat16, enabled=half):
+    # On a GPU in fp16, whose 11 bits are enough: bf16 has 8, and the digits show it.
+    with torch.autocast(device.type, torch.float16, enabled=device.type == "cuda"):
         for part in x0.split(batch):
             x, nfe = how(v, part)
             images.append(x.float().clamp(-1, 1))
@@ -129,17 +134,15 @@ def sample(v, how: Callable, x0: Tensor, batch: int, half: bool) -> tuple[Tensor
     return torch.cat(images), spent / len(x0), time.perf_counter() - start
 
 
-def peer(epochs: int, device: str) -> tuple[nn.Module, FlowModel, dict]:
-    """The network of torchcfm's MNIST example and ours, trained on the same number of images."""
+def torchcfm_example(epochs: int, device: str) -> nn.Module:
+    """The network of torchcfm's MNIST example, trained as there on `epochs` times the images."""
     from torchcfm.conditional_flow_matching import ConditionalFlowMatcher
     from torchcfm.models.unet import UNetModel
 
     torch.manual_seed(0)
-    data = load_images("mnist")
     model = UNetModel(dim=(1, 28, 28), num_channels=32, num_res_blocks=1).to(device)
     optimizer = torch.optim.Adam(model.parameters())
-    matcher, pixels = ConditionalFlowMatcher(sigma=0.0), data.pixels.to(device)
-    start = time.perf_counter()
+    matcher, pixels = ConditionalFlowMatcher(sigma=0.0), load_images("mnist").pixels.to(device)
     for _ in range(epochs):
         for rows in torch.randperm(len(pixels))[: len(pixels) // 128 * 128].split(128):
             x1 = fmcore.data.to_unit(pixels[rows])
@@ -148,20 +151,17 @@ def peer(epochs: int, device: str) -> tuple[nn.Module, FlowModel, dict]:
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-    theirs = time.perf_counter() - start
-    recipe = RECIPES["mnist"].on(device, epochs=epochs, batch_size=128, progress=False)
+    return model.eval()
+
+
+def ours_beside_it(epochs: int, device: str) -> FlowModel:
+    """Our recipe for the reference network, trained on the same number of images."""
+    recipe = RECIPES["mnist"].on(
+        device, epochs=epochs, batch_size=128, precision="bf16", progress=False
+    )
     torch.manual_seed(0)
-    net = fmcore.UNet(**recipe.network)
-    start = time.perf_counter()
-    *_, last = fit(net, recipe.path, data, recipe.train)
-    about = {
-        "epochs": epochs,
-        "seconds of torchcfm": theirs,
-        "seconds of ours": time.perf_counter() - start,
-        "parameters of torchcfm": sum(p.numel() for p in model.parameters()),
-        "parameters of ours": sum(p.numel() for p in net.parameters()),
-    }
-    return model.eval(), FlowModel(last.ema.eval(), recipe.path, (1, 28, 28)), about
+    *_, last = fit(fmcore.UNet(**recipe.network), recipe.path, load_images("mnist"), recipe.train)
+    return FlowModel(last.ema.eval(), recipe.path, (1, 28, 28))
 
 
 def main() -> None:
@@ -171,48 +171,64 @@ def main() -> None:
     parser.add_argument("--torchcfm", type=int, metavar="EPOCHS")
     parser.add_argument("--n", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--batch", type=int, default=500)
+    parser.add_argument("--batch", type=int, help="at once; 2,500 on a GPU, 500 on a CPU")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--most", type=int, default=10**6, help="leave out rows with more NFE")
     parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--only", nargs="+", metavar="MODEL", help="leave out the others")
+    parser.add_argument("--busy", action="store_true", help="say that other work runs beside it")
     parser.add_argument("--go-on", action="store_true", help="add the rows that are missing")
     parser.add_argument("--quick", action="store_true", help="a smoke test that writes nothing")
     args = parser.parse_args()
     n = 200 if args.quick else args.n
+    gpu = args.device.startswith("cuda")
+    batch = args.batch or (2500 if gpu else 500)
     judge = Judge(*(load_images("mnist", split=s) for s in ("train", "test")), device=args.device)
     g = torch.Generator().manual_seed(args.seed)
     x0 = torch.randn(n, 1, 28, 28, generator=g).to(args.device)
 
-    models: dict[str, nn.Module] = {}
-    ours = load_weights(args.weights) if args.weights else load_pretrained("mnist")
-    models["ours"] = ours.to(args.device)
+    models: dict[str, Callable[[], nn.Module]] = {  # made when their turn comes
+        "ours": lambda: load_weights(args.weights) if args.weights else load_pretrained("mnist")
+    }
     if args.reference:
-        models["reference"] = load_weights(args.reference).to(args.device)
+        models["reference"] = lambda: load_weights(args.reference)
+    if args.torchcfm:
+        models["torchcfm"] = lambda: torchcfm_example(args.torchcfm, args.device)
+        models["ours, as long as torchcfm"] = lambda: ours_beside_it(args.torchcfm, args.device)
+    if unknown := set(args.only or ()) - set(models):
+        parser.error(f"there is no model called {unknown}; there are {list(models)}")
     results = {"rows": []}
     if args.go_on and args.out.is_file():
         results = json.loads(args.out.read_text())
-    if args.torchcfm:
-        theirs, beside, results["torchcfm"] = peer(args.torchcfm, args.device)
-        models["torchcfm"] = lambda x, t: theirs(t.expand(len(x)), x).to(x.dtype)
-        models["ours, as long as torchcfm"] = beside
     about = {
         "device": device_name(args.device),
         "date": time.strftime("%Y-%m-%d"),
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "weights": str(args.weights or "shipped"),
         "n": n,
         "seed": args.seed,
-        "arithmetic": "bf16" if args.device.startswith("cuda") else "fp32",
+        "busy": args.busy,
+        "arithmetic": "fp16" if gpu else "fp32",
     }
     known = {key(row) for row in results["rows"]}
-    for name, model in models.items():
+    for name, make in models.items():
+        if args.only and name not in args.only:
+            continue
+        about["weights"] = weights_of(name, args)
+        model = make().to(args.device)
+        if name == "torchcfm":  # takes its arguments the other way round, and t for every image
+            model = Swapped(model)
+        if gpu:
+            torch._dynamo.reset()
+            model = torch.compile(model, dynamic=False)
+            with torch.no_grad(), torch.autocast("cuda", torch.float16):
+                plain(model, x0[:batch], method="euler", steps=1)  # compiles, and is not timed
         for what, how in rows_of(name, args.quick):
             row = {"model": name, **what}
             asked = what.get("steps", 0) * SOLVERS[what["solver"].split(",")[0]].stages
             if key(row | about) in known or asked > args.most:
                 continue
-            images, nfe, seconds = sample(model, how, x0, args.batch, args.device != "cpu")
+            images, nfe, seconds = sample(model, how, x0, batch)
             if nfe > args.most:
                 continue
             row |= about | {"nfe": nfe, "seconds": seconds, **judge(images).as_dict()}
@@ -224,6 +240,26 @@ def main() -> None:
             )
             if not args.quick:
                 args.out.write_text(json.dumps(results, indent=1) + "\n")
+
+
+class Swapped(nn.Module):
+    """A network `net(t, x)` as a field `v(x, t)`."""
+
+    def __init__(self, net: nn.Module):
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        return self.net(t.expand(len(x)), x).to(x.dtype)
+
+
+def weights_of(name: str, args) -> str:
+    """Where the weights of a row are from."""
+    if name == "ours":
+        return args.weights.name if args.weights else "shipped"
+    if name == "reference":
+        return f"{args.reference.name}, of gpu.py"
+    return f"{args.torchcfm} epochs in batches of 128, for this table"
 
 
 def key(row: dict) -> tuple:

@@ -61,9 +61,15 @@ class Run:
         self.ema = AveragedModel(model).module.requires_grad_(False)
         model.to(device).train()
         self.ema.to(device).eval()
-        self.optimizer = torch.optim.AdamW(
-            model.parameters(), config.lr, weight_decay=config.weight_decay, fused=True
+        # A recorded step reads its learning rate from the device; fp16 may skip a step.
+        self.replays = (
+            config.compile and device.type == "cuda" and us.size == 1 and config.precision != "fp16"
         )
+        self.lr = torch.tensor(config.lr, device=device) if self.replays else config.lr
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(), self.lr, weight_decay=config.weight_decay, fused=True,
+            capturable=self.replays,
+        )  # fmt: skip
         self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
         self.generator = torch.Generator(device).manual_seed(config.seed)
         self.order: Tensor | None = None  # the shuffle of this epoch
@@ -99,6 +105,8 @@ class Run:
         load_state(self.model, state["weights"], f"{file} is of another network")
         load_state(self.ema, state["averages"], f"{file} is of another network")
         self.optimizer.load_state_dict(state["optimizer"])
+        for group in self.optimizer.param_groups:  # theirs may have been replayed, or not
+            group.update(lr=self.lr, capturable=self.replays)
         self.scaler.load_state_dict(state["scaler"])
         if state["device"] == device.type:  # generators of other devices are of another kind
             self.generator.set_state(state["generator"])
@@ -109,6 +117,13 @@ class Run:
         self.loss, self.before = state["loss"], state["elapsed"]
         self.step = self.saved = state["step"]
         self.file = file
+
+    def set_learning_rate(self, lr: float) -> None:
+        for group in self.optimizer.param_groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(lr)
+            else:
+                group["lr"] = lr
 
     @property
     def elapsed(self) -> float:

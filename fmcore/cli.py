@@ -287,9 +287,10 @@ def _commands(args: list[str]):
         config = recipe.train
         if known.steps is not None:  # takes the place of the epochs of the recipe
             config = replace(config, epochs=None, steps=1)
+        network = {k: v for k, v in recipe.network.items() if k != "num_classes"}
         default = Train(
             out=tyro.MISSING, config=config, recipe=known.recipe,
-            sigma_min=recipe.path.sigma_min, **recipe.network,
+            classes="num_classes" in recipe.network, sigma_min=recipe.path.sigma_min, **network,
         )  # fmt: skip
         train = tyro.conf.subcommand("train", default=default)
     sample, judge = tyro.conf.subcommand("sample"), tyro.conf.subcommand("evaluate")

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from fmcore import _training_checks as check
+from fmcore._replay import Replayed
 from fmcore._run import Metrics, Run
 from fmcore.checkpoints import Checkpoints, held_interrupt
 from fmcore.data import ImageData, to_unit
@@ -77,6 +78,22 @@ def _fit(model, path, data, config, checkpoints) -> Iterator[Metrics]:
     dtype = _DTYPES[config.precision]  # in which the network computes
     parameters, averages = list(model.parameters()), list(run.ema.parameters())
 
+    def learn(x1: Tensor, x0: Tensor, t: Tensor, label: Tensor | None, weight: Tensor | None):
+        """A step of the optimiser; the loss before it."""
+        with torch.autocast(device.type, dtype, dtype != torch.float32):
+            loss = loss_function(network, path, x1, x0=x0, t=t, label=label, weight=weight)
+        run.optimizer.zero_grad(set_to_none=True)
+        run.scaler.scale(loss).backward()
+        if config.clip is not None:
+            run.scaler.unscale_(run.optimizer)
+            nn.utils.clip_grad_norm_(parameters, config.clip)
+        run.scaler.step(run.optimizer)
+        run.scaler.update()
+        return loss.detach()
+
+    if run.replays:
+        learn = Replayed(learn)
+
     if run.step == steps:
         yield run.metrics()
     bar = _progress_bar(run.step, steps, config.progress and us.rank == 0)
@@ -98,26 +115,14 @@ def _fit(model, path, data, config, checkpoints) -> Iterator[Metrics]:
                 x1 = x[rows[us.mine]]
                 x1 = to_unit(x1) if x1.dtype == torch.uint8 else x1  # (B, *shape)
 
-                lr = config.learning_rate(step, steps)
-                for group in run.optimizer.param_groups:
-                    group["lr"] = lr
-                with torch.autocast(device.type, dtype, dtype != torch.float32):
-                    loss = loss_function(
-                        network, path, x1, x0=x0[us.mine], t=t[us.mine], label=label,
-                        weight=None if weight is None else weight[us.mine],
-                    )  # fmt: skip
-                run.optimizer.zero_grad(set_to_none=True)
-                run.scaler.scale(loss).backward()
-                if config.clip is not None:
-                    run.scaler.unscale_(run.optimizer)
-                    nn.utils.clip_grad_norm_(parameters, config.clip)
-                run.scaler.step(run.optimizer)
-                run.scaler.update()
+                run.set_learning_rate(config.learning_rate(step, steps))
+                weight = None if weight is None else weight[us.mine]
+                loss = learn(x1, x0[us.mine], t[us.mine], label, weight)
                 # A long memory is of no use while there is little to remember: the decay grows
                 # into `ema`, from 0, which is a copy.
                 get_ema_multi_avg_fn(min(config.ema, step / (9 + step)))(averages, parameters, step)
 
-                run.losses.append(loss.detach())  # on the device; the host waits when it reports
+                run.losses.append(loss)  # on the device; the host waits when it reports
                 run.step, run.whole = step + 1, True
                 done = run.step
             bar.update()
