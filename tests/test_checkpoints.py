@@ -9,11 +9,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path as FilePath
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from fmcore._run import Run
 from fmcore.checkpoints import CheckpointError, Checkpoints, held_interrupt
 from fmcore.data import ImageData
 from fmcore.networks import UNet
@@ -143,6 +145,28 @@ def test_on_another_device_the_noise_is_new_at_every_step(tmp_path):
         seen.append(times[0])
     a, b, c = seen
     assert a.shape == (8,) and not any(torch.equal(p, q) for p, q in ((a, b), (a, c), (b, c)))
+
+
+def test_a_run_that_was_replayed_on_a_gpu_goes_on_elsewhere(tmp_path, whole):
+    """There the optimizer is prepared for it, and its learning rate lies on the device."""
+    train(tmp_path, stop=9)
+    (file,) = tmp_path.glob("step-00000009.pt")
+    state = torch.load(file)
+    for group in state["optimizer"]["param_groups"]:
+        group.update(capturable=True, lr=torch.tensor(0.123))
+    torch.save(state, file)
+    metrics, model = train(tmp_path, resume=True)
+    assert torch.equal(weights(model), weights(whole[1])) and metrics[-1].loss == whole[0][-1].loss
+
+
+def test_a_learning_rate_on_the_device_is_changed_in_place():
+    """A recorded step goes on reading it where it was."""
+    for lr in (0.1, torch.tensor(0.1)):
+        optimizer = torch.optim.AdamW([torch.zeros(1, requires_grad=True)], lr)
+        Run.set_learning_rate(SimpleNamespace(optimizer=optimizer), 0.5)
+        (group,) = optimizer.param_groups
+        assert float(group["lr"]) == 0.5 and type(group["lr"]) is type(lr)
+        assert lr is group["lr"] or isinstance(lr, float)
 
 
 def test_weights_of_another_start_are_overwritten(tmp_path, whole):

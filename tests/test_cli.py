@@ -15,7 +15,7 @@ from fmcore.cli import main
 from fmcore.data import load_images
 from fmcore.networks import UNet
 from fmcore.paths import OTPath
-from fmcore.weights import FlowModel, load_weights, save_weights
+from fmcore.weights import FlowModel, load_pretrained, load_weights, save_weights
 
 SMALL = ["--data", "digits", "--base", "8", "--steps", "3", "--batch-size", "8", "--no-progress"]
 
@@ -50,6 +50,16 @@ def test_a_recipe_sets_everything_and_options_override_it(tmp_path, capsys):
     recipe = config["about"]["recipe"]
     assert (recipe["loss"], recipe["ema"], recipe["lr"]) == ("reference", 0.999, 2e-4)
     assert (recipe["epochs"], recipe["steps"], recipe["batch_size"]) == (None, 2, 8)
+
+
+def test_the_recipe_of_the_shipped_network_makes_one_like_it(tmp_path):
+    file = tmp_path / "w.safetensors"
+    few = ["--data", "digits", "--base", "8", "--steps", "2", "--batch-size", "8", "--no-progress"]
+    main(["train", "--out", str(file), "--recipe", "shipped", *few])
+    like, made = load_pretrained("mnist").config, load_weights(file).config
+    assert made["network"] == like["network"] | {"base": 8} and made["path"] == like["path"]
+    for name in ("lr", "schedule", "warmup", "clip", "times", "label_dropout", "ema", "loss"):
+        assert made["about"]["recipe"][name] == like["about"]["recipe"][name]
 
 
 @pytest.mark.parametrize("levels", [2, 3])

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from fmcore.networks import MLP, ResBlock, TimeEmbedding, UNet
+from fmcore.networks import MLP, GroupNorm, ResBlock, TimeEmbedding, UNet
 
 
 def net(**kwargs):
@@ -13,8 +13,8 @@ def net(**kwargs):
     return UNet(**{"base": 8, "time_dim": 16, "groups": 4, **kwargs})
 
 
-def noise(*shape):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(1))
+def noise(*shape, seed=1):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 @pytest.mark.parametrize(("base", "parameters"), [(64, 1_135_361), (32, 334_337)])
@@ -69,6 +69,47 @@ def test_embedding_of_a_coarse_time_is_computed_finely():
     t = torch.tensor([0.71875], dtype=torch.bfloat16)  # has an exact binary form
     fine = TimeEmbedding(32)(t.float())
     assert torch.equal(TimeEmbedding(32)(t), fine.bfloat16())
+
+
+@pytest.mark.parametrize("groups, shape", [(4, (3, 8, 6, 5)), (8, (2, 8, 1, 3)), (1, (2, 3, 4, 4))])
+def test_group_norm_by_moments_is_group_norm(groups, shape):
+    """Values and gradients, away from mean 0; and the channels stay where they are."""
+    torch.manual_seed(0)
+    norm = GroupNorm(groups, shape[1], eps=1e-3)
+    torch.nn.init.normal_(norm.weight)
+    torch.nn.init.normal_(norm.bias)
+    x = (2 + 3 * noise(*shape)).to(memory_format=torch.channels_last).requires_grad_()
+    plain = torch.nn.functional.group_norm(x, groups, norm.weight, norm.bias, 1e-3)
+    ours, slope = norm.by_moments(x), noise(*shape, seed=2)
+    torch.testing.assert_close(ours, plain, rtol=1e-4, atol=1e-4)
+    assert ours.is_contiguous(memory_format=torch.channels_last)
+    wanted = [x, norm.weight, norm.bias]
+    for a, b in zip(
+        torch.autograd.grad(ours, wanted, slope),
+        torch.autograd.grad(plain, wanted, slope),
+        strict=True,
+    ):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-3)
+    half = norm.by_moments(x.detach().half())  # computed finely, whatever comes in
+    assert half.dtype == torch.float32
+    torch.testing.assert_close(half, plain, rtol=1e-2, atol=1e-2)
+
+
+def test_group_norm_of_equal_pixels_is_finite():
+    """E x^2 - (E x)^2 may round to less than 0."""
+    same = torch.full((1, 4, 7, 7), 1234.567)
+    assert GroupNorm(2, 4).by_moments(same).abs().max() < 1
+
+
+@pytest.mark.parametrize("on_a_gpu", [False, True])
+@pytest.mark.parametrize("compiling", [False, True])
+def test_group_norm_is_written_out_for_a_compiler_on_a_gpu_only(on_a_gpu, compiling, monkeypatch):
+    asked = []
+    monkeypatch.setattr(GroupNorm, "by_moments", lambda self, x: asked.append(x))
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: compiling)
+    x = noise(1, 4, 2, 2).as_subclass(type("Elsewhere", (torch.Tensor,), {"is_cuda": on_a_gpu}))
+    GroupNorm(2, 4)(x)
+    assert bool(asked) == (on_a_gpu and compiling)
 
 
 def test_film_scales_and_shifts_the_channels():
