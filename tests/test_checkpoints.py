@@ -157,6 +157,8 @@ def test_a_run_that_was_replayed_on_a_gpu_goes_on_elsewhere(tmp_path, whole):
     torch.save(state, file)
     metrics, model = train(tmp_path, resume=True)
     assert torch.equal(weights(model), weights(whole[1])) and metrics[-1].loss == whole[0][-1].loss
+    (group,) = torch.load(tmp_path / f"step-{STEPS:08d}.pt")["optimizer"]["param_groups"]
+    assert group["capturable"] is False and isinstance(group["lr"], float)
 
 
 def test_a_learning_rate_on_the_device_is_changed_in_place():
