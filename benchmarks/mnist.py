@@ -134,7 +134,18 @@ def sample(v, how: Callable, x0: Tensor, batch: int) -> tuple[Tensor, float, flo
     return torch.cat(images), spent / len(x0), time.perf_counter() - start
 
 
-def torchcfm_example(epochs: int, device: str) -> nn.Module:
+class Swapped(nn.Module):
+    """A network `net(t, x)` as a field `v(x, t)`."""
+
+    def __init__(self, net: nn.Module):
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        return self.net(t.expand(len(x)), x).to(x.dtype)
+
+
+def torchcfm_example(epochs: int, device: str) -> Swapped:
     """The network of torchcfm's MNIST example, trained as there on `epochs` times the images."""
     from torchcfm.conditional_flow_matching import ConditionalFlowMatcher
     from torchcfm.models.unet import UNetModel
@@ -151,7 +162,7 @@ def torchcfm_example(epochs: int, device: str) -> nn.Module:
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-    return model.eval()
+    return Swapped(model.eval())
 
 
 def ours_beside_it(epochs: int, device: str) -> FlowModel:
@@ -187,14 +198,22 @@ def main() -> None:
     g = torch.Generator().manual_seed(args.seed)
     x0 = torch.randn(n, 1, 28, 28, generator=g).to(args.device)
 
-    models: dict[str, Callable[[], nn.Module]] = {  # made when their turn comes
-        "ours": lambda: load_weights(args.weights) if args.weights else load_pretrained("mnist")
+    # Where the weights of each are from, and how to get them when there is a row to be made.
+    models: dict[str, tuple[str, Callable[[], nn.Module]]] = {
+        "ours": (args.weights.name, lambda: load_weights(args.weights))
+        if args.weights
+        else ("shipped", lambda: load_pretrained("mnist"))
     }
     if args.reference:
-        models["reference"] = lambda: load_weights(args.reference)
+        name = f"{args.reference.name}, of gpu.py"
+        models["reference"] = (name, lambda: load_weights(args.reference))
     if args.torchcfm:
-        models["torchcfm"] = lambda: torchcfm_example(args.torchcfm, args.device)
-        models["ours, as long as torchcfm"] = lambda: ours_beside_it(args.torchcfm, args.device)
+        trained = f"{args.torchcfm} epochs in batches of 128, for this table"
+        for name, make in (
+            ("torchcfm", torchcfm_example),
+            ("ours, as long as torchcfm", ours_beside_it),
+        ):
+            models[name] = (trained, lambda make=make: make(args.torchcfm, args.device))
     if unknown := set(args.only or ()) - set(models):
         parser.error(f"there is no model called {unknown}; there are {list(models)}")
     results = {"rows": []}
@@ -211,55 +230,36 @@ def main() -> None:
         "arithmetic": "fp16" if gpu else "fp32",
     }
     known = {key(row) for row in results["rows"]}
-    for name, make in models.items():
+    for name, (weights, make) in models.items():
         if args.only and name not in args.only:
             continue
-        about["weights"] = weights_of(name, args)
+        todo = []
+        for what, how in rows_of(name, args.quick):
+            row = {"model": name, **what, **about, "weights": weights}
+            asked = what.get("steps", 0) * SOLVERS[what["solver"].split(",")[0]].stages
+            if key(row) not in known and asked <= args.most:
+                todo.append((row, how))
+        if not todo:
+            continue
         model = make().to(args.device)
-        if name == "torchcfm":  # takes its arguments the other way round, and t for every image
-            model = Swapped(model)
         if gpu:
             torch._dynamo.reset()
             model = torch.compile(model, dynamic=False)
             with torch.no_grad(), torch.autocast("cuda", torch.float16):
                 plain(model, x0[:batch], method="euler", steps=1)  # compiles, and is not timed
-        for what, how in rows_of(name, args.quick):
-            row = {"model": name, **what}
-            asked = what.get("steps", 0) * SOLVERS[what["solver"].split(",")[0]].stages
-            if key(row | about) in known or asked > args.most:
-                continue
+        for row, how in todo:
             images, nfe, seconds = sample(model, how, x0, batch)
             if nfe > args.most:
                 continue
-            row |= about | {"nfe": nfe, "seconds": seconds, **judge(images).as_dict()}
+            row |= {"nfe": nfe, "seconds": seconds, **judge(images).as_dict()}
             results["rows"].append(row)
             print(
-                f"{name:12}{what['solver']:24}{what.get('grid', ''):10}{nfe:7.1f} NFE"
+                f"{name:12}{row['solver']:24}{row.get('grid', ''):10}{nfe:7.1f} NFE"
                 f"{seconds:8.1f} s   {row['frechet']:8.4f} (real {row['frechet_floor']:.4f})",
                 flush=True,
             )
             if not args.quick:
                 args.out.write_text(json.dumps(results, indent=1) + "\n")
-
-
-class Swapped(nn.Module):
-    """A network `net(t, x)` as a field `v(x, t)`."""
-
-    def __init__(self, net: nn.Module):
-        super().__init__()
-        self.net = net
-
-    def forward(self, x: Tensor, t: Tensor) -> Tensor:
-        return self.net(t.expand(len(x)), x).to(x.dtype)
-
-
-def weights_of(name: str, args) -> str:
-    """Where the weights of a row are from."""
-    if name == "ours":
-        return args.weights.name if args.weights else "shipped"
-    if name == "reference":
-        return f"{args.reference.name}, of gpu.py"
-    return f"{args.torchcfm} epochs in batches of 128, for this table"
 
 
 def key(row: dict) -> tuple:

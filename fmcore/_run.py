@@ -61,10 +61,8 @@ class Run:
         self.ema = AveragedModel(model).module.requires_grad_(False)
         model.to(device).train()
         self.ema.to(device).eval()
-        # A recorded step reads its learning rate from the device; fp16 may skip a step.
-        self.replays = (
-            config.compile and device.type == "cuda" and us.size == 1 and config.precision != "fp16"
-        )
+        self.replays = can_replay(config, device, us)
+        # A recorded step reads its learning rate from the device.
         self.lr = torch.tensor(config.lr, device=device) if self.replays else config.lr
         self.optimizer = torch.optim.AdamW(
             model.parameters(), self.lr, weight_decay=config.weight_decay, fused=True,
@@ -215,6 +213,12 @@ class Run:
         """
         if self.checkpoints and self.whole and self.us.size == 1 and self.step > self.saved:
             self.save()
+
+
+def can_replay(config: TrainConfig, device: torch.device, us: Team) -> bool:
+    """Whether a step can be recorded: compiled, on a GPU, alone, and never skipped as in fp16."""
+    on_a_gpu = config.compile and device.type == "cuda"
+    return on_a_gpu and us.size == 1 and config.precision != "fp16"
 
 
 def _what(path: Path) -> str:

@@ -78,7 +78,9 @@ def _fit(model, path, data, config, checkpoints) -> Iterator[Metrics]:
     dtype = _DTYPES[config.precision]  # in which the network computes
     parameters, averages = list(model.parameters()), list(run.ema.parameters())
 
-    def learn(x1: Tensor, x0: Tensor, t: Tensor, label: Tensor | None, weight: Tensor | None):
+    def learn(
+        x1: Tensor, x0: Tensor, t: Tensor, label: Tensor | None, weight: Tensor | None
+    ) -> Tensor:
         """A step of the optimiser; the loss before it."""
         with torch.autocast(device.type, dtype, dtype != torch.float32):
             loss = loss_function(network, path, x1, x0=x0, t=t, label=label, weight=weight)

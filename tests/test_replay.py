@@ -7,6 +7,9 @@ import pytest
 import torch
 
 from fmcore._replay import Replayed
+from fmcore._run import can_replay
+from fmcore.parallel import Team
+from fmcore.recipes import TrainConfig
 
 
 class Graph:
@@ -88,3 +91,14 @@ def test_an_optimizer_that_waits_to_be_recorded_is_quiet_about_it(gpu):
         warnings.simplefilter("always")
         Replayed(step)(torch.zeros(1))
     assert [str(w.message) for w in said] == ["something else"]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("size", [1, 2])
+def test_what_is_replayed(precision, compiled, device, size):
+    config = TrainConfig(steps=1, precision=precision, compile=compiled)
+    alone_on_a_gpu = (compiled, device, size) == (True, "cuda", 1)
+    expected = alone_on_a_gpu and precision in ("fp32", "bf16")
+    assert can_replay(config, torch.device(device), Team(0, size)) == expected
