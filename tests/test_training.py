@@ -7,6 +7,7 @@ import scipy.stats
 import torch
 
 from fmcore import _training_checks as check
+from fmcore._run import Run
 from fmcore.data import ImageData, toy
 from fmcore.losses import reference_weight
 from fmcore.networks import MLP, UNet
@@ -148,6 +149,14 @@ def test_learning_rate_warms_up_and_falls():
 
 def toy_data():
     return toy("two_moons", 64, generator=torch.Generator().manual_seed(0))
+
+
+def test_every_step_has_its_own_learning_rate(monkeypatch):
+    """The first step is the first of the warm-up, and no step is taken at the end, where it is 0."""
+    used = []
+    monkeypatch.setattr(Run, "set_learning_rate", lambda self, lr: used.append(lr))
+    train(unet(), pictures(), config(steps=5, lr=1.0, warmup=2, schedule="cosine"))
+    assert used == pytest.approx([0.5, 1.0, 1.0, 0.75, 0.25])
 
 
 def test_classes_are_learned_and_sometimes_hidden():
