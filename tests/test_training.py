@@ -152,7 +152,7 @@ def toy_data():
 
 
 def test_every_step_has_its_own_learning_rate(monkeypatch):
-    """The first step is the first of the warm-up, and no step is taken at the end, where it is 0."""
+    """The first step is the first of the warm-up, and none is taken at the end, where it is 0."""
     used = []
     monkeypatch.setattr(Run, "set_learning_rate", lambda self, lr: used.append(lr))
     train(unet(), pictures(), config(steps=5, lr=1.0, warmup=2, schedule="cosine"))
