@@ -16,9 +16,11 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from fmcore.classifier import _WEIGHTS, DigitClassifier
-from fmcore.data import load_images, to_unit
-from fmcore.parallel import device_name
+from fmcore.metrics import DigitClassifier
+from fmcore.metrics.classifier import WEIGHTS
+from fmcore.data import load_images
+from fmcore.images import to_unit
+from fmcore.devices import device_name
 
 
 def jitter(x: Tensor, g: torch.Generator) -> Tensor:

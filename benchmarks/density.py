@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from fmcore.density import log_likelihood
 from fmcore.networks import UNet
-from fmcore.parallel import processor
+from fmcore.devices import processor
 from fmcore.solvers import odeint
 
 RESULTS = Path(__file__).parent / "results" / "density.json"

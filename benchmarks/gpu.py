@@ -36,9 +36,10 @@ import fmcore
 from fmcore.data import load_images
 from fmcore.losses import cfm_loss, reference_loss
 from fmcore.metrics import Judge
-from fmcore.parallel import device_name
-from fmcore.recipes import RECIPES, Recipe
-from fmcore.sampling import generate, save_grid
+from fmcore.devices import device_name
+from fmcore.training import RECIPES, Recipe
+from fmcore.images import save_grid
+from fmcore.sampling import generate
 from fmcore.training import fit
 from fmcore.weights import FlowModel, save_weights
 

@@ -30,8 +30,8 @@ from torch import Tensor, nn
 import fmcore
 from fmcore.data import load_images
 from fmcore.metrics import Judge
-from fmcore.parallel import device_name
-from fmcore.recipes import RECIPES
+from fmcore.devices import device_name
+from fmcore.training import RECIPES
 from fmcore.sampling import solve_short_of_the_end
 from fmcore.solvers import SOLVERS, odeint
 from fmcore.training import fit

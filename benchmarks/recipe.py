@@ -22,11 +22,12 @@ from pathlib import Path
 import torch
 
 import fmcore
-from fmcore.data import load_images, to_unit
+from fmcore.data import load_images
+from fmcore.images import to_unit
 from fmcore.losses import cfm_loss
 from fmcore.metrics import Judge
-from fmcore.parallel import device_name
-from fmcore.recipes import RECIPES, Recipe
+from fmcore.devices import device_name
+from fmcore.training import RECIPES, Recipe
 from fmcore.sampling import generate
 from fmcore.training import fit
 from fmcore.weights import FlowModel

@@ -30,7 +30,7 @@ import torch
 import torchdiffeq
 from torch import Tensor, nn
 
-from fmcore.parallel import processor
+from fmcore.devices import processor
 from fmcore.solvers import odeint
 
 RESULTS = Path(__file__).parent / "results" / "solvers.json"

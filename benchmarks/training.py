@@ -32,9 +32,9 @@ import torch
 from fmcore.data import load_images
 from fmcore.losses import cfm_loss
 from fmcore.networks import UNet
-from fmcore.parallel import processor
+from fmcore.devices import processor
 from fmcore.paths import OTPath
-from fmcore.recipes import TrainConfig
+from fmcore.training import TrainConfig
 from fmcore.sampling import generate
 from fmcore.training import fit
 

@@ -8,8 +8,7 @@ Time runs from noise at t = 0 to data at t = 1. A velocity field is a callable `
 torch.Size([4, 1, 28, 28])
 """
 
-from fmcore.checkpoints import CheckpointError, Checkpoints
-from fmcore.data import DataUnavailable, dequantize, load_images, toy
+from fmcore.data import DataUnavailable, load_images, toy
 from fmcore.density import (
     bits_per_dim,
     continuity_residual,
@@ -17,21 +16,54 @@ from fmcore.density import (
     log_det,
     log_likelihood,
 )
-from fmcore.fields import Empirical, GaussianMixture, MarginalField
-from fmcore.losses import cfm_loss, reference_loss
-from fmcore.networks import MLP, UNet
-from fmcore.paths import OTPath, Path, VPPath
-from fmcore.recipes import RECIPES, Recipe, TrainConfig
-from fmcore.sampling import Guided, generate, slerp
-from fmcore.solvers import SOLVERS, ButcherTableau, Solution, odeint, sdeint
-from fmcore.training import Metrics, fit
+from fmcore.editing import slerp
+from fmcore.fields import (
+    Empirical,
+    GaussianMixture,
+    MarginalField,
+    winds,  # noqa: F401
+)
+
+# Modules of version 0.1 that have moved into a room: `fmcore.winds.Storm` still works.
+from fmcore.fields import targets as distributions  # noqa: F401
+from fmcore.guidance import Guided
+from fmcore.images import dequantize
+from fmcore.losses import LOSSES, cfm_loss, reference_loss
+from fmcore.networks import MLP, NETWORKS, UNet
+from fmcore.paths import PATHS, OTPath, ProbabilityPath, VPPath
+from fmcore.sampling import generate
+from fmcore.solvers import (
+    SDE_METHODS,
+    SOLVERS,
+    ButcherTableau,
+    Solution,
+    odeint,
+    sdeint,
+    tableaus,  # noqa: F401
+)
+from fmcore.training import (  # noqa: F401
+    RECIPES,
+    CheckpointError,
+    Checkpoints,
+    Progress,
+    Recipe,
+    TrainConfig,
+    checkpoints,
+    fit,
+    recipes,
+)
+from fmcore.training import processes as parallel  # noqa: F401
 from fmcore.weights import FlowModel, load_pretrained, load_weights, save_weights
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "LOSSES",
     "MLP",
+    "NETWORKS",
+    "PATHS",
     "RECIPES",
+    "SDE_METHODS",
     "SOLVERS",
     "ButcherTableau",
     "CheckpointError",
@@ -42,9 +74,9 @@ __all__ = [
     "GaussianMixture",
     "Guided",
     "MarginalField",
-    "Metrics",
     "OTPath",
-    "Path",
+    "ProbabilityPath",
+    "Progress",
     "Recipe",
     "Solution",
     "TrainConfig",

@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,24 +15,28 @@ import torch
 import tyro
 from torch import Tensor
 
-from fmcore.checkpoints import CheckpointError, Checkpoints
 from fmcore.data import DataUnavailable, load_images
+from fmcore.devices import device_name, find_device
+from fmcore.files import writable
+from fmcore.guidance import Guided
+from fmcore.images import picture_file, save_grid
+from fmcore.losses import LOSSES, TIMES
 from fmcore.metrics import FEWEST, Judge, report
 from fmcore.networks import UNet
-from fmcore.parallel import device_name, find_device, joined, team
-from fmcore.paths import OTPath
-from fmcore.recipes import RECIPES, TrainConfig
-from fmcore.sampling import Guided, check_picture, counted, generate, save_grid
+from fmcore.paths import PATHS, OTPath, ProbabilityPath
+from fmcore.sampling import counted, generate
 from fmcore.solvers import SOLVERS
-from fmcore.training import fit
-from fmcore.weights import (
-    FlowModel,
-    check_writable,
-    load_pretrained,
-    load_weights,
-    pretrained,
-    save_weights,
+from fmcore.training import (
+    RECIPES,
+    CheckpointError,
+    Checkpoints,
+    Recipe,
+    TrainConfig,
+    fit,
+    joined,
+    team,
 )
+from fmcore.weights import FlowModel, load_pretrained, load_weights, pretrained, save_weights
 
 
 @dataclass(frozen=True)
@@ -42,8 +47,13 @@ class Train:
     """Where the weights go (safetensors)."""
     config: Annotated[TrainConfig, tyro.conf.arg(name="")]
     """How to train; give --epochs or --steps."""
-    recipe: Literal["", *RECIPES] = ""
+    recipe: Literal[("", *RECIPES)] = ""
     """A recipe by name: it sets all that follows and all of how to train, before other options."""
+    loss: Literal[("", *LOSSES)] = ""
+    """The loss; left out, that of the recipe, or cfm."""
+    times: Literal[("", *TIMES)] = ""
+    """How t is drawn; left out, as the loss does. stratified is uniform, one t in each of
+    batch_size equal slices."""
     data: Literal["mnist", "fashion_mnist", "kmnist", "digits"] = "mnist"
     """The data set."""
     root: Path | None = None
@@ -56,8 +66,10 @@ class Train:
     """Levels of the network, each at half the resolution of the one above."""
     classes: bool = False
     """Teach the network the labels as well."""
-    sigma_min: float = 0.0
-    """Noise that is left at t = 1."""
+    path: Literal[("", *PATHS)] = ""
+    """The probability path; left out, that of the recipe, or OTPath."""
+    sigma_min: float | None = None
+    """Noise that an OTPath leaves at t = 1; left out, as in the recipe, or 0."""
     start: str | None = None
     """Weights to start from, a file or a model of the library; without them, random ones."""
     checkpoints: Path | None = None
@@ -72,24 +84,38 @@ class Train:
     """Go on from an earlier checkpoint if the latest cannot be read."""
 
     def __call__(self) -> None:
-        check_writable(self.out)
+        writable(self.out)
         if self.resume and self.checkpoints is None:
             raise ValueError("--resume needs --checkpoints FOLDER")
         with joined(self.config.device) as device:
             self._train(replace(self.config, device=device))
 
-    def _train(self, config: TrainConfig) -> None:
-        data = load_images(self.data, root=self.root)
-        classes = int(data.labels.max()) + 1 if self.classes else None
-        torch.manual_seed(config.seed)  # the initial weights
-        net = UNet(
+    def _recipe(self, classes: int | None) -> Recipe:
+        """The recipe by that name, or a plain one, with what the options change."""
+        base = RECIPES[self.recipe] if self.recipe else Recipe()
+        loss = LOSSES[self.loss] if self.loss else base.loss
+        if self.times:
+            loss = partial(loss, times=TIMES[self.times])
+        path = PATHS[self.path]() if self.path else base.path
+        if self.sigma_min is not None:
+            if not isinstance(path, OTPath):
+                raise ValueError(f"--sigma-min is for an OTPath; this one is {path}")
+            path = replace(path, sigma_min=self.sigma_min)
+        network = dict(
             base=self.base, num_classes=classes, time_scale=self.time_scale, levels=self.levels
         )
-        path = OTPath(sigma_min=self.sigma_min)
+        return Recipe(network, path, self.config, loss, base.couple)
+
+    def _train(self, config: TrainConfig) -> None:
+        data = load_images(self.data, root=self.root)
+        recipe = self._recipe(int(data.labels.max()) + 1 if self.classes else None)
+        torch.manual_seed(config.seed)  # the initial weights
+        net, path = UNet(**recipe.network), recipe.path
         history = {}
         if self.start is not None:
-            _start_from(before := _load(self.start), net, path)
-            history = {"start": {"weights": self.start, **before.config["about"]}}
+            previous = _load(self.start)
+            _start_from(previous, net, path)
+            history = {"start": {"weights": self.start, **previous.config["about"]}}
         saved = self.checkpoints and Checkpoints(
             self.checkpoints, self.every, self.keep, self.resume, self.skip_damaged
         )
@@ -97,19 +123,21 @@ class Train:
         parameters = sum(p.numel() for p in net.parameters())
         if first:
             print(f"{len(data):,} images of {self.data}; {parameters:,} parameters", flush=True)
-        for m in fit(net, path, data, config, checkpoints=saved):
+        for p in fit(
+            net, path, data, config, loss=recipe.loss, couple=recipe.couple, checkpoints=saved
+        ):
             if first and not config.progress:  # otherwise the bar says the same
                 print(
-                    f"step {m.step}/{m.steps}  epoch {m.epoch}  loss {m.loss:.4f}  "
-                    f"{m.images_per_second:.0f} images/s  {m.remaining:.0f} s to go",
+                    f"step {p.step}/{p.steps}  epoch {p.epoch}  loss {p.loss:.4f}  "
+                    f"{p.images_per_second:.0f} images/s  {p.remaining:.0f} s to go",
                     flush=True,
                 )
-            last = m
+            last = p
         if not first:
             return
         about = {
             "data": self.data,
-            "recipe": {k: v for k, v in vars(config).items() if k != "progress"},
+            "recipe": replace(recipe, train=config).as_dict(),
             **history,  # of the training before this one, which may have one itself
             "processes": team().size,
             "seconds": round(last.elapsed, 1),
@@ -123,29 +151,27 @@ class Train:
 
 def _load(weights: str) -> FlowModel:
     """A model of the library if that is its name, else a file if it looks like one."""
-    is_file = Path(weights).suffix or Path(weights).is_file() or Path(weights).name != weights
-    return (load_weights if is_file and weights not in pretrained() else load_pretrained)(weights)
+    file = Path(weights)
+    looks_like_a_file = file.suffix or file.is_file() or file.name != weights
+    if weights not in pretrained() and looks_like_a_file:
+        return load_weights(weights)
+    return load_pretrained(weights)
 
 
-def _start_from(model: FlowModel, net: UNet, path: OTPath) -> None:
+def _start_from(model: FlowModel, net: UNet, path: ProbabilityPath) -> None:
     """Give `net` the weights of `model`. Classes and levels new to it change nothing at first."""
-    theirs, ours = model.config["network"], {"name": "UNet", **net.config}
-    more = set()
-    if ours["num_classes"] is not None and theirs.get("num_classes") is None:
-        more.add("num_classes")
-    if ours["levels"] > theirs.get("levels", ours["levels"]):
-        more.add("levels")
-    differ = [k for k in ours if theirs.get(k) != ours[k] and k not in more]
+    old, new = model.config["network"], {"name": "UNet", **net.config}
+    added = set()
+    if new["num_classes"] is not None and old.get("num_classes") is None:
+        added.add("num_classes")
+    if new["levels"] > old.get("levels", new["levels"]):
+        added.add("levels")
+    differ = [k for k in new if old.get(k) != new[k] and k not in added]
     if differ or model.path != path:
-        parts = [f"{k} is {theirs.get(k)}, not {ours[k]}" for k in differ]
+        parts = [f"{k} is {old.get(k)}, not {new[k]}" for k in differ]
         parts += [] if model.path == path else [f"its path is {model.path}, not {path}"]
         raise ValueError("cannot start from these weights: " + "; ".join(parts))
-    tensors = model.net.state_dict()
-    for name, new in net.state_dict().items():
-        if name not in tensors:  # what a new part adds to the old ones is 0, until it is trained
-            last = name.startswith("embed_label.") or ".up." in name
-            tensors[name] = torch.zeros_like(new) if last else new
-    net.load_state_dict(tensors)
+    net.load_partial(model.net.state_dict())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +185,7 @@ class _Draw:
     steps: int = 10
     """Number of steps."""
     guidance: float = 1.0
-    """How far a class pushes: 1 is the field of the class, 0 does not hear it."""
+    """How far a class pushes: 1 is the field of the class; at 0 the class has no effect."""
     seed: int = 0
     """Seed of all that is drawn."""
     device: str = "cpu"
@@ -200,7 +226,7 @@ class Sample(_Draw):
     """Images in a row."""
 
     def __call__(self) -> None:
-        check_picture(self.out)
+        picture_file(self.out)
         if self.n < 1 or (self.columns is not None and self.columns < 1):
             raise ValueError(f"n and columns must be at least 1, got {self.n} and {self.columns}")
         model, label = self.model(), None
@@ -227,7 +253,7 @@ class Evaluate(_Draw):
     """The folder of MNIST; otherwise FMCORE_DATA or the cache folder."""
 
     def __call__(self) -> None:
-        out = self.out and check_writable(self.out)
+        out = self.out and writable(self.out)
         if not FEWEST <= self.n <= 60_000:
             raise ValueError(f"n must lie between {FEWEST} and 60,000, got {self.n}")
         model = self.model()
@@ -239,9 +265,9 @@ class Evaluate(_Draw):
         if classes := model.config["network"].get("num_classes"):
             label = torch.randint(classes, (self.n,), generator=generator)
         images, nfe, seconds = self.draw(model, self.n, label, generator)
-        found = Judge(train, test, device=self.device)(images, label)
+        scores = Judge(train, test, device=self.device)(images, label)
         print(f"{self.n:,} images, {self.solver}, {nfe} evaluations each, {seconds:.1f} s")
-        print(report(found))
+        print(report(scores))
         if out:
             about = {
                 "weights": self.weights,
@@ -255,12 +281,12 @@ class Evaluate(_Draw):
                 "torch": torch.__version__,
                 "date": time.strftime("%Y-%m-%d"),
             }
-            out.write_text(json.dumps(about | found.as_dict(), indent=2) + "\n")
+            out.write_text(json.dumps(about | scores.as_dict(), indent=2) + "\n")
             print(f"wrote {out}")
 
 
 def main(args: list[str] | None = None) -> None:
-    """Entry point: what the user got wrong ends in one line and exit status 2, not a traceback."""
+    """Entry point: a user's mistake ends in one line and exit status 2, not in a traceback."""
     args = sys.argv[1:] if args is None else args
     try:
         tyro.cli(_commands(args), prog="fmcore", args=args)()
@@ -277,24 +303,28 @@ def main(args: list[str] | None = None) -> None:
 
 def _commands(args: list[str]):
     """The commands, with the defaults of the recipe that `args` name."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--recipe")
-    parser.add_argument("--steps")
-    known = parser.parse_known_args(args)[0]
     train = tyro.conf.subcommand("train")
-    if known.recipe in RECIPES:  # another name is refused below, with all that is known
-        recipe = RECIPES[known.recipe]
-        config = recipe.train
-        if known.steps is not None:  # takes the place of the epochs of the recipe
-            config = replace(config, epochs=None, steps=1)
-        network = {k: v for k, v in recipe.network.items() if k != "num_classes"}
-        default = Train(
-            out=tyro.MISSING, config=config, recipe=known.recipe,
-            classes="num_classes" in recipe.network, sigma_min=recipe.path.sigma_min, **network,
-        )  # fmt: skip
+    if default := _defaults_of_recipe(args):
         train = tyro.conf.subcommand("train", default=default)
     sample, judge = tyro.conf.subcommand("sample"), tyro.conf.subcommand("evaluate")
     return Annotated[Train, train] | Annotated[Sample, sample] | Annotated[Evaluate, judge]
+
+
+def _defaults_of_recipe(args: list[str]) -> Train | None:
+    """What `--recipe` sets, read before the other options, which may change it."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--recipe")
+    parser.add_argument("--steps", type=int)
+    first = parser.parse_known_args(args)[0]
+    if first.recipe not in RECIPES:  # refused later, with the names of all
+        return None
+    recipe = RECIPES[first.recipe]
+    config = recipe.train
+    if first.steps is not None:  # takes the place of the epochs of the recipe
+        config = replace(config, epochs=None, steps=first.steps)
+    network = {k: v for k, v in recipe.network.items() if k != "num_classes"}
+    classes = recipe.network.get("num_classes") is not None
+    return Train(out=tyro.MISSING, config=config, recipe=first.recipe, classes=classes, **network)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Data: MNIST and its relatives as bytes, and two-dimensional toys.
 
 Images stay `uint8` until they are used: the whole of MNIST is 47 MB, which fits on any GPU, and
-`to_unit` turns a batch into the float32 numbers in [-1, 1] that the networks see.
+`images.to_unit` turns a batch into the float32 numbers in [-1, 1] that the networks see.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fmcore._checks import require_generator
+from fmcore.checks import one_of, require_generator, whole
 
 # MD5 of the uncompressed files. torchvision checks the archives it downloads, but not the files
 # that it finds, and a truncated one surfaces there as an obscure assertion.
@@ -76,10 +76,8 @@ def load_images(
     >>> load_images("digits", split="test").pixels.shape
     torch.Size([297, 1, 28, 28])
     """
-    if name not in (*_TORCHVISION, "digits"):
-        raise ValueError(f"unknown data set {name!r}; choose from {[*_TORCHVISION, 'digits']}")
-    if split not in ("train", "test"):
-        raise ValueError(f"split must be 'train' or 'test', got {split!r}")
+    one_of("name", name, (*_TORCHVISION, "digits"))
+    one_of("split", split, ("train", "test"))
     if name == "digits":
         return _bundled_digits(split)
     folder = _find(name, root, download)
@@ -89,48 +87,6 @@ def load_images(
         for kind in ("images-idx3-ubyte", "labels-idx1-ubyte")
     )
     return ImageData(pixels.reshape(-1, 1, 28, 28), labels.long(), name, str(folder))
-
-
-def to_unit(pixels: Tensor) -> Tensor:
-    """Bytes 0 ... 255 as float32 in [-1, 1].
-
-    >>> to_unit(torch.tensor([0, 255], dtype=torch.uint8))
-    tensor([-1.,  1.])
-    """
-    if pixels.dtype != torch.uint8:
-        raise TypeError(f"pixels must be uint8, got {pixels.dtype}")
-    return pixels.float() / 127.5 - 1
-
-
-def from_unit(images: Tensor) -> Tensor:
-    """Images in [-1, 1] as bytes 0 ... 255; values outside are clamped, the rest is rounded.
-
-    `TypeError` unless they are of a floating dtype, `ValueError` for NaN.
-
-    >>> from_unit(torch.tensor([-1.0, 0.0, 2.0]))
-    tensor([  0, 128, 255], dtype=torch.uint8)
-    """
-    if not images.is_floating_point():
-        raise TypeError(f"images must be of a floating dtype, got {images.dtype}")
-    if bool(images.isnan().any()):
-        raise ValueError(f"{images.isnan().sum().item()} values of the images are NaN")
-    return ((images.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-
-
-def dequantize(pixels: Tensor, *, generator: torch.Generator) -> Tensor:
-    """Bytes as float32, each spread evenly over the width of its grey level, 2/255.
-
-    `to_unit(pixels)` plus noise from U[-1/255, 1/255]. A density can be asked for then: bytes lie
-    on points, where a density may be as large as it likes (Theis et al. 2016, section 3.1).
-
-    >>> g = torch.Generator().manual_seed(0)
-    >>> pixels = torch.tensor([0, 7, 255], dtype=torch.uint8)
-    >>> from_unit(dequantize(pixels, generator=g))
-    tensor([  0,   7, 255], dtype=torch.uint8)
-    """
-    x, g = to_unit(pixels), require_generator(generator)
-    u = torch.rand(x.shape, generator=g, device=g.device).to(x.device)
-    return x + (2 * u - 1) / 255
 
 
 def cache_folder() -> Path:
@@ -220,10 +176,8 @@ def toy(name: str, n: int, *, generator: torch.Generator) -> Tensor:
     >>> toy("two_moons", 5, generator=torch.Generator().manual_seed(0)).shape
     torch.Size([5, 2])
     """
-    if name not in _TOYS:
-        raise ValueError(f"unknown toy {name!r}; choose from {list(_TOYS)}")
-    if not isinstance(n, int) or n < 0:
-        raise ValueError(f"n must be a whole number of points, got {n!r}")
+    one_of("name", name, _TOYS)
+    n = whole("n", n, least=0)
     g = require_generator(generator)
     uniform = torch.rand(n, 2, generator=g, device=g.device)
     normal = torch.randn(n, 2, generator=g, device=g.device)

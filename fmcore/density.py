@@ -20,15 +20,13 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from fmcore import _solver_checks as check
-from fmcore._checks import require_generator
-from fmcore._solver_checks import Field
-from fmcore.solvers import VectorField, odeint
-from fmcore.tableaus import ButcherTableau
+from fmcore.checks import interval, positive, require_generator, whole
+from fmcore.solvers import ButcherTableau, VectorField, odeint
+from fmcore.solvers.field import CountedField, initial_state
 
 __all__ = ["bits_per_dim", "continuity_residual", "divergence", "log_det", "log_likelihood"]
 
-Method = Literal["exact", "hutchinson"]
+Estimator = Literal["exact", "hutchinson"]
 
 
 class Transport(NamedTuple):
@@ -52,7 +50,7 @@ def divergence(
     x: Tensor,
     t: float | Tensor,
     *,
-    method: Method = "exact",
+    method: Estimator = "exact",
     probes: int = 1,
     generator: torch.Generator | None = None,
 ) -> Tensor:
@@ -73,7 +71,7 @@ def divergence(
     _require_state("x", x)
     t = torch.as_tensor(t, dtype=x.dtype, device=x.device)
     e = _signs(x, method, probes, generator)
-    return _velocity_and_divergence(Field(v, x), x, t, e)[1]
+    return _velocity_and_divergence(CountedField(v, x), x, t, e)[1]
 
 
 def log_det(
@@ -81,7 +79,7 @@ def log_det(
     x: Tensor,
     t_span: tuple[float, float] = (0.0, 1.0),
     *,
-    divergence: Method = "exact",
+    divergence: Estimator = "exact",
     probes: int = 1,
     generator: torch.Generator | None = None,
     method: str | ButcherTableau = "dopri5",
@@ -96,7 +94,7 @@ def log_det(
     x and the logarithm are solved for together, as one state of d + 1 numbers a row, by `odeint`
     with its `method`, `steps`, `step_size`, `rtol`, `atol` and `max_steps`; an adaptive method
     watches the error of all of them. `divergence` and `probes` as for `divergence`. The signs are
-    drawn once and kept along the way, so that the result is unbiased and the way is smooth.
+    drawn once and kept along the trajectory: the result is unbiased, and the ODE stays smooth.
 
     Raises as `odeint` and `divergence` do.
 
@@ -107,15 +105,17 @@ def log_det(
     _require_state("x", x)
     e = _signs(x, divergence, probes, generator)
     d = math.prod(x.shape[1:])
-    f = Field(v, x)
+    f = CountedField(v, x)
 
     def together(state: Tensor, t: Tensor) -> Tensor:
         velocity, div = _velocity_and_divergence(f, state[:, :d].reshape(x.shape), t, e)
         return torch.cat([velocity.reshape(-1, d), div[:, None]], dim=1)  # (B, d + 1)
 
     state = torch.cat([x.reshape(-1, d), x.new_zeros(len(x), 1)], dim=1)
-    settings = dict(steps=steps, step_size=step_size, rtol=rtol, atol=atol, max_steps=max_steps)
-    sol = odeint(together, state, t_span, method=method, **settings)
+    sol = odeint(
+        together, state, t_span, method=method, steps=steps, step_size=step_size, rtol=rtol,
+        atol=atol, max_steps=max_steps,
+    )  # fmt: skip
     return Transport(sol.x[:, :d].reshape(x.shape), sol.x[:, d], f.nfe)
 
 
@@ -123,7 +123,7 @@ def log_likelihood(
     v: VectorField,
     x1: Tensor,
     *,
-    divergence: Method = "exact",
+    divergence: Estimator = "exact",
     probes: int = 1,
     generator: torch.Generator | None = None,
     t_span: tuple[float, float] = (0.0, 1.0),
@@ -148,10 +148,11 @@ def log_likelihood(
     (-1.8379, tensor([[0., 0.]]))
     """
     _require_state("x1", x1)
-    t0, t1 = check.interval(t_span)
-    settings = dict(steps=steps, step_size=step_size, rtol=rtol, atol=atol, max_steps=max_steps)
-    noise = dict(divergence=divergence, probes=probes, generator=generator)
-    x0, back, nfe = log_det(v, x1, (t1, t0), method=method, **noise, **settings)
+    t0, t1 = interval(t_span)
+    x0, back, nfe = log_det(
+        v, x1, (t1, t0), divergence=divergence, probes=probes, generator=generator, method=method,
+        steps=steps, step_size=step_size, rtol=rtol, atol=atol, max_steps=max_steps,
+    )  # fmt: skip
     square = x0.reshape(len(x0), -1).square().sum(dim=1)
     dim = math.prod(x0.shape[1:])
     return Likelihood(-0.5 * (square + dim * math.log(2 * math.pi)) + back, x0, nfe)
@@ -170,9 +171,8 @@ def bits_per_dim(log_prob: Tensor, dim: int, *, width: float = 2 / 255) -> Tenso
     >>> bits_per_dim(torch.tensor([evenly]), 784)
     tensor([8.])
     """
-    if not isinstance(dim, int) or dim < 1:
-        raise ValueError(f"dim must be a whole number of at least 1, got {dim!r}")
-    return -(log_prob / dim + math.log(check.number("width", width))) / math.log(2)
+    dim = whole("dim", dim)
+    return -(log_prob / dim + math.log(positive("width", width))) / math.log(2)
 
 
 def continuity_residual(
@@ -195,10 +195,10 @@ def continuity_residual(
     True
     """
     _require_state("x", x)
-    h = check.number("h", h)
+    h = positive("h", h)
     if not (h <= t <= 1 - h):
         raise ValueError(f"t - h and t + h must lie in [0, 1], got t={t:g} and h={h:g}")
-    f = Field(v, x)
+    f = CountedField(v, x)
 
     def p(x: Tensor, t: float) -> Tensor:
         value = log_prob(x, x.new_tensor(t))
@@ -213,12 +213,13 @@ def continuity_residual(
         v_i = f(moved, x.new_tensor(t)).reshape(len(x), -1)[:, i]
         return p(moved, t) * v_i  # through the face whose centre is `moved`
 
-    outflow = sum(flow(i, h) - flow(i, -h) for i in range(math.prod(x.shape[1:])))
+    faces = (flow(i, h) - flow(i, -h) for i in range(math.prod(x.shape[1:])))
+    outflow = sum(faces, start=x.new_zeros(len(x)))
     return (p(x, t + h) - p(x, t - h) + outflow) / (2 * h)
 
 
 def _velocity_and_divergence(
-    f: Field, x: Tensor, t: Tensor, e: Tensor | None
+    f: CountedField, x: Tensor, t: Tensor, e: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """v `(B, *shape)` and its divergence `(B,)`, exact if there are no signs `e` `(n, B, *shape)`.
 
@@ -236,14 +237,15 @@ def _velocity_and_divergence(
         if e is None:
             # A row of ones in place i picks d v_i / d x for every row of the batch at once.
             flat = velocity.reshape(len(x), -1)
-            rows = (_pull(flat[:, i].sum(), x, keep) for i in range(flat.shape[1]))
-            div = sum(row.reshape(len(x), -1)[:, i] for i, row in enumerate(rows))
+            rows = (_gradient(flat[:, i].sum(), x, keep) for i in range(flat.shape[1]))
+            each = (row.reshape(len(x), -1)[:, i] for i, row in enumerate(rows))
         else:
-            div = sum(_rowwise_dot(_pull((velocity * s).sum(), x, keep), s) for s in e) / len(e)
+            each = (_rowwise_dot(_gradient((velocity * s).sum(), x, keep), s) / len(e) for s in e)
+        div = sum(each, start=x.new_zeros(len(x)))
     return (velocity, div) if keep else (velocity.detach(), div.detach())
 
 
-def _pull(number: Tensor, x: Tensor, keep: bool) -> Tensor:
+def _gradient(number: Tensor, x: Tensor, keep: bool) -> Tensor:
     """The gradient of a number in x; zeros if it does not depend on x."""
     if not number.requires_grad:
         return torch.zeros_like(x)
@@ -254,7 +256,10 @@ def _pull(number: Tensor, x: Tensor, keep: bool) -> Tensor:
 
 
 def _depends_on_nothing_but(x: Tensor, y: Tensor) -> bool:
-    """Whether x is the only leaf of the graph that led to y."""
+    """Whether x is the only leaf of the graph that led to y.
+
+    Then the leaf is our own, and the result can do without a graph that leads nowhere.
+    """
     nodes, seen = [y.grad_fn], set()
     while nodes:
         node = nodes.pop()
@@ -271,24 +276,24 @@ def _rowwise_dot(a: Tensor, b: Tensor) -> Tensor:
     return (a * b).reshape(len(a), -1).sum(dim=1)
 
 
-def _require_constant(f: Field, x: Tensor, velocity: Tensor, t: Tensor) -> None:
+def _require_constant(f: CountedField, x: Tensor, velocity: Tensor, t: Tensor) -> None:
     """Raise if a field from which no gradient comes depends on x after all."""
-    with torch.no_grad():
+    with torch.no_grad():  # every coordinate moves, by a number that is exact in any dtype near 1
         elsewhere = f.v(x + 0.125 * (1 + x.abs()), t)
     if not torch.equal(elsewhere, velocity):
         raise ValueError(
             "v depends on x but lets no gradient through to it (no_grad, inference_mode, .detach() "
-            "or numpy inside?), so its divergence cannot be told"
+            "or numpy inside?), so its divergence cannot be computed"
         )
 
 
 def _signs(
-    x: Tensor, method: Method, probes: int, generator: torch.Generator | None
+    x: Tensor, method: Estimator, probes: int, generator: torch.Generator | None
 ) -> Tensor | None:
     """Signs `(probes, *x.shape)` for Hutchinson's estimate, None for the exact divergence."""
     if method not in ("exact", "hutchinson"):
         raise ValueError(f"divergence must be 'exact' or 'hutchinson', got {method!r}")
-    n = check.positive_integer("probes", probes)
+    n = whole("probes", probes)
     if method == "exact":
         if n != 1:
             raise ValueError(f"probes={n} is for 'hutchinson'; the exact divergence needs none")
@@ -299,6 +304,6 @@ def _signs(
 
 
 def _require_state(name: str, x: Tensor) -> None:
-    check.state(x, name)
+    initial_state(x, name)
     if x.ndim == 0 or x.numel() == 0:
         raise ValueError(f"{name} must have shape (B, *shape), not empty, got {tuple(x.shape)}")

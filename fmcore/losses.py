@@ -6,22 +6,76 @@ Conditional flow matching (Lipman et al. 2023, theorem 2): the loss
 
 has the same gradient as the regression onto the unknown marginal velocity. It does not go to 0:
 its floor is the variance of u_t given (x_t, t).
+
+A loss is a function `loss(net, path, x1, *, x0=..., label=..., generator=...)` that returns a
+scalar and draws its own times. How it draws them is a function as well, the default of its keyword
+`times`; the default of `weights` turns times into weights. `partial(cfm_loss, times=...)` is
+another loss.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from inspect import Parameter, signature
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from fmcore._checks import batch_time, rand_time, randn_like
-from fmcore.paths import Path
+from fmcore.checks import batch_time, positive, rand_time, randn_like, real, require_generator
+from fmcore.paths import ProbabilityPath
+from fmcore.tables import Table, check_callable
+
+Loss = Callable[..., Tensor]
+Times = Callable[[Tensor, torch.Generator | None], Tensor]
+"""Times `(B,)`, one for each row of x, drawn with a generator."""
+Weights = Callable[[Tensor], Tensor]
+"""Weights `(B,)` of the rows, from their times."""
+
+
+def uniform_times(x: Tensor, generator: torch.Generator | None) -> Tensor:
+    """t ~ U[0, 1), independent."""
+    return rand_time(x, generator)
+
+
+def inner_times(x: Tensor, generator: torch.Generator | None, margin: float = 1e-5) -> Tensor:
+    """t ~ U[margin, 1 - margin], independent; `margin` in [0, 0.5)."""
+    margin = real("margin", margin, 0, 0.5)
+    return margin + (1 - 2 * margin) * rand_time(x, generator)
+
+
+def stratified_times(x: Tensor, generator: torch.Generator | None) -> Tensor:
+    """t_i ~ U[i / B, (i + 1) / B): uniform as a whole, one time in each of B equal slices.
+
+    >>> t = stratified_times(torch.zeros(4, 2), torch.Generator().manual_seed(0))
+    >>> (4 * t).floor()
+    tensor([0., 1., 2., 3.])
+    """
+    u = rand_time(x, generator)
+    below_1 = 1 - torch.finfo(u.dtype).eps / 2  # rounding may reach 1, where paths may end
+    return ((torch.arange(len(u), device=u.device) + u) / len(u)).clamp_max(below_1)
+
+
+def logit_normal_times(x: Tensor, generator: torch.Generator | None) -> Tensor:
+    """log(t / (1 - t)) ~ N(0, 1) (Esser et al. 2024, eq. 19, with m = 0 and s = 1)."""
+    return randn_like(x.new_empty(len(x)), require_generator(generator)).sigmoid()
+
+
+TIMES: Table[Times] = Table(
+    "way to draw times",
+    check_callable("way to draw times"),
+    uniform=uniform_times,
+    stratified=stratified_times,
+    logit_normal=logit_normal_times,
+    inner=inner_times,
+)
+"""How to draw t, by name: for the command line."""
 
 
 def cfm_loss(
     net: Callable[..., Tensor],
-    path: Path,
+    path: ProbabilityPath,
     x1: Tensor,
     *,
     x0: Tensor | None = None,
@@ -29,15 +83,16 @@ def cfm_loss(
     label: Tensor | None = None,
     weight: Tensor | None = None,
     generator: torch.Generator | None = None,
+    times: Times = uniform_times,
 ) -> Tensor:
     """The conditional flow matching loss: the mean over batch and dimensions of (v(xt, t) - ut)^2.
 
     `x1` is a batch of data `(B, *shape)`. What is not given is drawn with `generator`: `x0` from
-    N(0, I), `t` from U[0, 1], one for each row; it may be left out only when both are given. A
+    N(0, I), `t` by `times`, one for each row; it may be left out only when both are given. A
     `label` goes to `net(x, t, label)`. `weight` `(B,)` multiplies the rows. Returns a scalar.
 
-    `ValueError` for a time outside [0, 1], for an empty batch, for shapes that do not fit, and for
-    a network that returns another shape than that of its input.
+    Raises `ValueError` if a time lies outside [0, 1], if the batch is empty, if shapes do not fit,
+    or if the network returns another shape than that of its input.
 
     At rest, the loss is the mean square of the velocity x1 - x0 itself:
 
@@ -46,7 +101,9 @@ def cfm_loss(
     >>> round(cfm_loss(lambda x, t: 0 * x, OTPath(), x1, generator=g).item())  # 3^2 + 1
     10
     """
-    v, ut, _ = _velocities(net, path, x1, x0, t, label, generator)
+    x0 = randn_like(x1, generator) if x0 is None else x0
+    t = times(x1, generator) if t is None else t
+    v, ut = _velocities(net, path, x1, x0, t, label)
     return _mean((v - ut).square(), weight)
 
 
@@ -62,7 +119,7 @@ def reference_weight(t: Tensor) -> Tensor:
 
 def reference_loss(
     net: Callable[..., Tensor],
-    path: Path,
+    path: ProbabilityPath,
     x1: Tensor,
     *,
     x0: Tensor | None = None,
@@ -70,30 +127,63 @@ def reference_loss(
     label: Tensor | None = None,
     weight: Tensor | None = None,
     generator: torch.Generator | None = None,
+    times: Times = inner_times,
+    weights: Weights = reference_weight,
     beta: float = 0.1,
     penalty: float = 3e-5,
-    t_margin: float = 1e-5,
 ) -> Tensor:
     """The weighted robust loss of the reference recipe.
 
         mean(w smooth_l1(v - ut; beta)) + penalty mean(v^2),    w = t (1 - t) / mean(t (1 - t))
 
     `smooth_l1` is r^2 / (2 beta) for |r| < beta and |r| - beta / 2 beyond: it grows linearly, so it
-    aims at a median rather than at the mean that the theorem asks for. `t` is drawn from
-    U[t_margin, 1 - t_margin]. A `weight` that is given takes the place of w. Arguments, result and
-    errors otherwise as for `cfm_loss`.
+    aims at a median rather than at the mean that the theorem asks for. A `weight` that is given
+    takes the place of `weights(t)`. Arguments, result and errors otherwise as for `cfm_loss`.
     """
-    if not beta > 0 or not penalty >= 0 or not 0 <= t_margin < 0.5:
-        raise ValueError(
-            "beta must be positive, penalty not negative and t_margin in [0, 0.5), "
-            f"got {beta}, {penalty}, {t_margin}"
-        )
-    if t is None:
-        t = t_margin + (1 - 2 * t_margin) * rand_time(x1, generator)
-    v, ut, t = _velocities(net, path, x1, x0, t, label, generator)
-    weight = reference_weight(t) if weight is None else weight
+    positive("beta", beta)
+    real("penalty", penalty, 0)
+    t = batch_time(times(x1, generator) if t is None else t, x1)
+    x0 = randn_like(x1, generator) if x0 is None else x0
+    v, ut = _velocities(net, path, x1, x0, t, label)
+    weight = weights(t) if weight is None else weight
     robust = torch.nn.functional.smooth_l1_loss(v, ut, beta=beta, reduction="none")
     return _mean(robust, weight) + penalty * v.square().mean()
+
+
+LOSSES: Table[Loss] = Table("loss", check_callable("loss"), cfm=cfm_loss, reference=reference_loss)
+"""The losses by name: for the command line. `fit` takes the functions."""
+
+
+def draws(loss: Loss) -> tuple[Times | None, Weights | None]:
+    """How a loss draws its times and weighs them: None where it has no such keyword.
+
+    `fit` calls these two for the whole batch, so that several processes see the same numbers.
+
+    >>> draws(partial(cfm_loss, times=stratified_times)) == (stratified_times, None)
+    True
+    """
+    keywords = signature(loss).parameters
+    times, weights = (keywords[k].default if k in keywords else None for k in ("times", "weights"))
+    times, weights = (None if f is Parameter.empty else f for f in (times, weights))
+    return times, weights
+
+
+def describe(function: Callable[..., Any] | None) -> str:
+    """A function in a line: its name, and what `partial` has set.
+
+    >>> describe(partial(cfm_loss, times=stratified_times))
+    'cfm_loss(times=stratified_times)'
+    """
+    if isinstance(function, partial):
+        values = [*map(repr, function.args)]
+        values += [
+            f"{name}={describe(value) if callable(value) else repr(value)}"
+            for name, value in sorted(function.keywords.items())
+        ]
+        return f"{describe(function.func)}({', '.join(values)})"
+    if function is None:
+        return ""
+    return getattr(function, "__name__", None) or repr(function)
 
 
 def _mean(each: Tensor, weight: Tensor | None) -> Tensor:
@@ -105,12 +195,18 @@ def _mean(each: Tensor, weight: Tensor | None) -> Tensor:
     return (weight * each.flatten(1).mean(1)).mean()
 
 
-def _velocities(net, path, x1, x0, t, label, generator) -> tuple[Tensor, Tensor, Tensor]:
-    """What the network says at a random point of the path, what the path says, and when."""
+def _velocities(
+    net: Callable[..., Tensor],
+    path: ProbabilityPath,
+    x1: Tensor,
+    x0: Tensor,
+    t: float | Tensor,
+    label: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """The velocity of the network and that of the path, at a random point of the path."""
     if x1.numel() == 0:
         raise ValueError(f"there is no loss of an empty batch, got shape {tuple(x1.shape)}")
-    x0 = randn_like(x1, generator) if x0 is None else x0
-    t = rand_time(x1, generator) if t is None else batch_time(t, x1)
+    t = batch_time(t, x1)
     xt, ut = path.sample(x0, x1, t)
     v = net(xt, t) if label is None else net(xt, t, label)
     if v.shape != ut.shape:
@@ -118,4 +214,4 @@ def _velocities(net, path, x1, x0, t, label, generator) -> tuple[Tensor, Tensor,
             f"the network must return the shape of its input, {tuple(ut.shape)}, "
             f"got {tuple(v.shape)}"
         )
-    return v.to(ut.dtype), ut, t  # a network under autocast answers in half precision
+    return v.to(ut.dtype), ut  # a network under autocast answers in half precision

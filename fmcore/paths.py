@@ -21,17 +21,35 @@ the last one is the score of p_t (Tweedie).
 from __future__ import annotations
 
 import math
+import warnings
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, is_dataclass
 
 import torch
 from torch import Tensor
 
-from fmcore._checks import expand_time
+from fmcore.checks import expand_time, like, real
+from fmcore.tables import Table
 
 
-class Path(ABC):
-    """A schedule `(a, b)` with its derivatives; each maps a tensor of times to one of its shape."""
+class ProbabilityPath(ABC):
+    """A schedule of two functions, `a` and `b`; each maps a tensor of times to one of its shape.
+
+    Their derivatives are worked out by automatic differentiation, unless a path states them in
+    closed form. Make a path a frozen dataclass of plain numbers, and add it to `PATHS`: then models
+    along it can be saved, and the command line knows it.
+
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Quadratic(ProbabilityPath):
+    ...     def a(self, t):
+    ...         return t**2
+    ...     def b(self, t):
+    ...         return 1 - t**2
+    >>> Quadratic().da(torch.tensor([0.0, 0.5, 1.0]))
+    tensor([0., 1., 2.])
+    """
 
     @abstractmethod
     def a(self, t: Tensor) -> Tensor:
@@ -41,13 +59,13 @@ class Path(ABC):
     def b(self, t: Tensor) -> Tensor:
         """Weight of the noise at time t."""
 
-    @abstractmethod
     def da(self, t: Tensor) -> Tensor:
         """Time derivative of `a`."""
+        return _derivative(self.a, t)
 
-    @abstractmethod
     def db(self, t: Tensor) -> Tensor:
         """Time derivative of `b`."""
+        return _derivative(self.b, t)
 
     def sample(self, x0: Tensor, x1: Tensor, t: float | Tensor) -> tuple[Tensor, Tensor]:
         """The point `xt` on the path from `x0` to `x1` and the velocity `ut` there.
@@ -62,7 +80,7 @@ class Path(ABC):
         >>> xt[:, 0], ut[:, 0]
         (tensor([0.0000, 0.5000]), tensor([1., 1.]))
         """
-        _same(x0, x1, "x0", "x1")
+        like("x0", x0, "x1", x1)
         t = expand_time(t, x1)
         return self.a(t) * x1 + self.b(t) * x0, self.da(t) * x1 + self.db(t) * x0
 
@@ -105,22 +123,29 @@ class Path(ABC):
 
     def _schedule(self, y: Tensor, x: Tensor, t: float | Tensor, name: str) -> tuple[Tensor, ...]:
         """`(t, a, b, a', b')`, shaped to broadcast over `x`; raises unless `y` and `x` match."""
-        _same(y, x, name, "x")
+        like(name, y, "x", x)
         t = expand_time(t, x)
         return t, self.a(t), self.b(t), self.da(t), self.db(t)
 
-    def _refuse(self, bad: Tensor, t: Tensor, what: str) -> None:
+    def _refuse(self, bad: Tensor, t: Tensor, problem: str) -> None:
         if bad.any():
-            raise ValueError(f"{what}: t = {t[bad].flatten()[0].item():g} on {self}")
+            raise ValueError(f"{problem}: t = {t[bad].flatten()[0].item():g} on {self}")
+
+
+def _derivative(schedule: Callable[[Tensor], Tensor], t: Tensor) -> Tensor:
+    """d schedule / dt at each of the times, in forward mode."""
+    with warnings.catch_warnings():  # of torch's own first use of forward mode
+        warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated", FutureWarning)
+        return torch.func.jvp(schedule, (t,), (torch.ones_like(t),))[1]
 
 
 @dataclass(frozen=True)
-class OTPath(Path):
+class OTPath(ProbabilityPath):
     """The optimal-transport path: straight lines at constant speed (Lipman et al. 2023, eq. 22).
 
         xt = t x1 + (1 - (1 - sigma_min) t) x0,        ut = x1 - (1 - sigma_min) x0
 
-    `sigma_min` in [0, 1) is the noise that is left at t = 1: the harbour is that wide. With 0 the
+    `sigma_min` in [0, 1) is the noise that is left at t = 1. With 0 the
     path ends on the data itself. The straight line is the *conditional* path; the marginal flow is
     curved in general. Here D = a' b - a b' = 1: data and noise follow from v at every t.
 
@@ -131,8 +156,7 @@ class OTPath(Path):
     sigma_min: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.sigma_min < 1:
-            raise ValueError(f"sigma_min must lie in [0, 1), got {self.sigma_min!r}")
+        real("sigma_min", self.sigma_min, 0, 1)
 
     def a(self, t: Tensor) -> Tensor:
         return t
@@ -149,13 +173,13 @@ class OTPath(Path):
 
 
 @dataclass(frozen=True)
-class VPPath(Path):
+class VPPath(ProbabilityPath):
     r"""The variance-preserving diffusion path, run from noise to data (Song et al. 2021, eq. 33).
 
         a(t) = exp(-T(1 - t) / 2),   b(t) = sqrt(1 - a(t)^2),
         T(s) = beta_min s + (beta_max - beta_min) s^2 / 2
 
-    Two things to know. At t = 0 a little of the data is left: a(0) = exp(-T(1) / 2), 0.0066 with
+    At t = 0 a little of the data is left: a(0) = exp(-T(1) / 2), 0.0066 with
     the usual constants. At t = 1 the velocity is infinite, since b falls to 0 like a square root:
     asking for it there is a `ValueError`.
 
@@ -195,18 +219,16 @@ class VPPath(Path):
         return -self.a(t) * self.da(t) / b
 
 
-def _same(y: Tensor, x: Tensor, name_y: str, name_x: str) -> None:
-    """Raise unless two tensors agree in shape and floating dtype; nothing here may broadcast."""
-    for tensor, name in ((y, name_y), (x, name_x)):
-        if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
-            given = tensor.dtype if isinstance(tensor, Tensor) else type(tensor).__name__
-            raise TypeError(f"{name} must be a tensor of a floating dtype, got {given}")
-    if y.shape != x.shape:
-        raise ValueError(
-            f"{name_y} and {name_x} must have the same shape, "
-            f"got {tuple(y.shape)} and {tuple(x.shape)}"
-        )
-    if y.dtype != x.dtype:
-        raise TypeError(
-            f"{name_y} and {name_x} must have the same dtype, got {y.dtype} and {x.dtype}"
-        )
+def _check_path(name: str, path: type[ProbabilityPath]) -> None:
+    if not (isinstance(path, type) and issubclass(path, ProbabilityPath)):
+        raise TypeError(f"path {name!r} must be a subclass of ProbabilityPath, got {path!r}")
+    if path.__name__ != name:
+        raise ValueError(f"path {path.__name__} must be called so in PATHS, not {name!r}")
+    if missing := sorted(getattr(path, "__abstractmethods__", ())):
+        raise TypeError(f"path {name!r} lacks {', '.join(missing)}")
+    if not is_dataclass(path):
+        raise TypeError(f"path {name!r} must be a dataclass, so that its numbers can be saved")
+
+
+PATHS: Table[type[ProbabilityPath]] = Table("path", _check_path, OTPath=OTPath, VPPath=VPPath)
+"""The paths by name. Weight files and the command line find a path here."""

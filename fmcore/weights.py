@@ -7,22 +7,18 @@ belong to, so that a file is enough to sample. Pickle is never read.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from dataclasses import asdict
-from pathlib import Path as FilePath
+from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from fmcore._files import written_whole
-from fmcore.networks import MLP, UNet
-from fmcore.paths import OTPath, Path, VPPath
-
-_NETWORKS = {"UNet": UNet, "MLP": MLP}
-_PATHS = {"OTPath": OTPath, "VPPath": VPPath}
-_PRETRAINED = FilePath(__file__).parent / "pretrained"
+from fmcore.files import ASSETS, replacing, writable
+from fmcore.networks import NETWORKS
+from fmcore.paths import PATHS, ProbabilityPath
+from fmcore.tables import Table
 
 
 class FlowModel(nn.Module):
@@ -32,19 +28,25 @@ class FlowModel(nn.Module):
     (data, recipe, seed, device, time) as plain JSON values. `.config` is all but the weights.
 
     >>> import torch
+    >>> from fmcore.networks import UNet
+    >>> from fmcore.paths import OTPath
     >>> model = FlowModel(UNet(base=8), OTPath(), shape=(1, 28, 28))
     >>> model(torch.zeros(2, 1, 28, 28), 0.5).shape, model.path
     (torch.Size([2, 1, 28, 28]), OTPath(sigma_min=0.0))
     """
 
     def __init__(
-        self, net: nn.Module, path: Path, shape: tuple[int, ...], about: dict | None = None
+        self,
+        net: nn.Module,
+        path: ProbabilityPath,
+        shape: tuple[int, ...],
+        about: dict | None = None,
     ):
         super().__init__()
-        if type(net) not in _NETWORKS.values() or type(path) not in _PATHS.values():
+        if NETWORKS.name_of(type(net)) is None or PATHS.name_of(type(path)) is None:
             raise TypeError(
-                f"net must be one of {list(_NETWORKS)} and path one of {list(_PATHS)}, "
-                f"got {type(net).__name__} and {type(path).__name__}"
+                f"net must be one of {list(NETWORKS)} and path one of {list(PATHS)}, got "
+                f"{type(net).__name__} and {type(path).__name__}: add yours to NETWORKS or PATHS"
             )
         self.net, self.path = net, path
         self.config = {
@@ -59,46 +61,26 @@ class FlowModel(nn.Module):
         return v.to(x.dtype)  # under autocast a network answers in half precision
 
 
-def check_writable(file: str | FilePath) -> FilePath:
-    """The path itself, if a file can be written there; `ValueError` says why not.
-
-    Meant for the start of long work, whose result would otherwise be lost at the end.
-    """
-    file = FilePath(file).expanduser()
-    if file.is_dir():
-        raise ValueError(f"cannot write {file}: it is a folder")
-    if not file.parent.is_dir():
-        raise ValueError(f"cannot write {file}: there is no folder {file.parent}")
-    try:
-        # Trying is the only honest test: permission bits do not bind root, nor a read-only disk.
-        tempfile.TemporaryFile(dir=file.parent).close()
-    except OSError as error:
-        raise ValueError(f"cannot write {file}: {error.strerror}") from error
-    if file.exists() and not os.access(file, os.W_OK):
-        raise ValueError(f"cannot write {file}: the file is write-protected")
-    return file
-
-
-def save_weights(model: FlowModel, file: str | FilePath) -> None:
+def save_weights(model: FlowModel, file: str | Path) -> None:
     """Write a model as safetensors, whole or not at all: a crash leaves the old file in place.
 
     `TypeError` for anything but a `FlowModel`, `ValueError` for a place that cannot be written.
     """
     if not isinstance(model, FlowModel):
         raise TypeError(f"model must be a FlowModel, got {type(model).__name__}")
-    file = check_writable(file)
+    file = writable(file)
     tensors = {k: v.detach().cpu().contiguous() for k, v in model.net.state_dict().items()}
-    with written_whole(file) as stream:
+    with replacing(file) as stream:
         stream.write(save(tensors, metadata={"fmcore": json.dumps(model.config)}))
 
 
-def load_weights(file: str | FilePath) -> FlowModel:
+def load_weights(file: str | Path) -> FlowModel:
     """The model in a file that `save_weights` wrote, in evaluation mode, on the CPU.
 
     `FileNotFoundError` if there is none; `ValueError` for a file that is damaged, that is not
     safetensors, or whose tensors do not fit the network it names. No code in a file is ever run.
     """
-    file = FilePath(file).expanduser()
+    file = Path(file).expanduser()
     if not file.is_file():
         raise FileNotFoundError(f"there is no weight file {file}")
     try:
@@ -115,13 +97,20 @@ def load_weights(file: str | FilePath) -> FlowModel:
     try:
         config = json.loads(header)
         network, path = config["network"], config["path"]
-        net = _NETWORKS[network["name"]](**{k: network[k] for k in network if k != "name"})
-        path = _PATHS[path["name"]](**{k: path[k] for k in path if k != "name"})
+        net = _built(NETWORKS, network)
+        path = _built(PATHS, path)
         model = FlowModel(net, path, tuple(config["shape"]), config["about"])
     except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{file} holds no configuration that fits: {error!r}") from error
     load_state(net, tensors, f"{file} does not fit the network it names, {network['name']}")
     return model.eval()
+
+
+def _built(table: Table, config: dict) -> Any:
+    """What a file names, with the numbers it holds; `ValueError` for a name that is in no table."""
+    return table.find(f"the {table.kind}", config["name"])(
+        **{name: value for name, value in config.items() if name != "name"}
+    )
 
 
 def load_state(net: nn.Module, tensors: dict[str, Tensor], problem: str) -> None:
@@ -148,9 +137,9 @@ def load_pretrained(name: str) -> FlowModel:
     """
     if name not in pretrained():
         raise ValueError(f"there is no pretrained model {name!r}; choose from {pretrained()}")
-    return load_weights(_PRETRAINED / f"{name}.safetensors")
+    return load_weights(ASSETS / f"{name}.safetensors")
 
 
 def pretrained() -> list[str]:
     """The names that `load_pretrained` knows."""
-    return sorted(file.stem for file in _PRETRAINED.glob("*.safetensors"))
+    return sorted(file.stem for file in ASSETS.glob("*.safetensors"))

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from fmcore._checks import batch_time, expand_time, rand_time, randn_like, require_generator
+from fmcore.checks import batch_time, expand_time, rand_time, randn_like, require_generator
 
 
 @pytest.mark.parametrize("t", [0.25, torch.tensor(0.25), torch.full((4,), 0.25)])

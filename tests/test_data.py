@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from fmcore import data
-from fmcore.data import DataUnavailable, dequantize, from_unit, load_images, to_unit, toy
+from fmcore.data import DataUnavailable, load_images, toy
+from fmcore.images import dequantize, from_unit, to_unit
 
 
 def write_kmnist(root, fill=7):
@@ -117,7 +118,10 @@ def test_bundled_digits_need_nothing(nowhere):
 
 @pytest.mark.parametrize(("name", "split"), [("cifar10", "train"), ("mnist", "validation")])
 def test_unknown_names_list_the_known(name, split):
-    with pytest.raises(ValueError, match="choose from .*'digits'|'train' or 'test'"):
+    with pytest.raises(
+        ValueError,
+        match="name must be one of .*'digits', got|split must be one of 'train', 'test', got",
+    ):
         load_images(name, split=split)
 
 
@@ -165,9 +169,9 @@ def test_toys_have_their_shapes():
 
 def test_bad_toys():
     g = torch.Generator()
-    with pytest.raises(ValueError, match="unknown toy 'moons'; choose from .*two_moons"):
+    with pytest.raises(ValueError, match="name must be one of .*'two_moons'.*, got 'moons'"):
         toy("moons", 3, generator=g)
-    with pytest.raises(ValueError, match="whole number of points, got 2.5"):
+    with pytest.raises(TypeError, match="n must be a whole number of at least 0, got 2.5"):
         toy("spiral", 2.5, generator=g)
     with pytest.raises(TypeError, match="generator"):
         toy("spiral", 2, generator=None)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from fmcore.distributions import Empirical, GaussianMixture
+from fmcore.fields import Empirical, GaussianMixture
 
 MEANS = [[-2.0, 0.5, 1.0], [1.0, 2.0, -0.5]]
 STDS = [[0.3, 1.0, 0.5], [0.7, 0.2, 1.5]]
@@ -100,12 +100,12 @@ def test_lists_of_integers_are_numbers_too():
         (lambda: mixture().log_prob(torch.zeros(4, 2)), ValueError, r"\(4, 2\).*\(B, 3\)"),
         (lambda: mixture().log_prob(torch.zeros(4, 3).int()), TypeError, "floating dtype"),
         (lambda: mixture().sample(0, generator=generator()), ValueError, "at least 1, got 0"),
-        (lambda: mixture().sample(2.0, generator=generator()), TypeError, "integer, got 2.0"),
+        (lambda: mixture().sample(2.0, generator=generator()), TypeError, "least 1, got 2.0"),
         (lambda: mixture().sample(2, generator=None), TypeError, "torch.Generator"),
         (lambda: Empirical([1.0, 2.0]), ValueError, r"\(N, \*shape\), got \(2,\)"),
         (lambda: Empirical(torch.zeros(0, 2)), ValueError, r"\(N, \*shape\), got \(0, 2\)"),
         (lambda: Empirical([[math.inf]]), ValueError, "points must be finite"),
-        (lambda: Empirical([[0.0]]).sample(True, generator=generator()), TypeError, "integer"),
+        (lambda: Empirical([[0.0]]).sample(True, generator=generator()), TypeError, "whole number"),
         (lambda: Empirical([[0.0]]).sample(1, generator=0), TypeError, "torch.Generator"),
     ],
 )

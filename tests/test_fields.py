@@ -6,8 +6,7 @@ from fractions import Fraction
 import pytest
 import torch
 
-from fmcore import fields
-from fmcore.fields import Empirical, GaussianMixture, MarginalField
+from fmcore.fields import Empirical, GaussianMixture, MarginalField, marginal
 from fmcore.paths import OTPath, VPPath
 
 F64 = torch.float64
@@ -350,7 +349,7 @@ def test_rows_are_worked_out_a_few_at_a_time(target, chunk, monkeypatch):
     methods = (u, u.data, u.score, u.log_prob, u.posterior, u.variance)
     at_once = [method(x, t) for method in methods]
     sizes.clear()
-    monkeypatch.setattr(fields, "_CHUNK", chunk)
+    monkeypatch.setattr(marginal, "_CHUNK", chunk)
     for whole, method in zip(at_once, methods, strict=True):
         torch.testing.assert_close(method(x, t), whole)
     components = u.posterior(x, t).shape[1]

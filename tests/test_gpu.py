@@ -7,15 +7,14 @@ import torch
 
 import fmcore
 from fmcore import cli
-from fmcore.checkpoints import Checkpoints
 from fmcore.data import ImageData, load_images
 from fmcore.fields import MarginalField
+from fmcore.guidance import Guided
 from fmcore.metrics import Judge
 from fmcore.networks import MLP, UNet
 from fmcore.paths import OTPath
-from fmcore.recipes import TrainConfig
-from fmcore.sampling import Guided, generate
-from fmcore.training import fit
+from fmcore.sampling import generate
+from fmcore.training import Checkpoints, TrainConfig, fit
 
 DEVICE = "cuda"
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")

@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from fmcore.networks import MLP, GroupNorm, ResBlock, TimeEmbedding, UNet
+from fmcore.networks import MLP, ResBlock, TimeEmbedding, UNet
+from fmcore.networks.blocks import GroupNorm
 
 
 def net(**kwargs):
@@ -311,12 +312,13 @@ def test_a_label_for_a_network_without_classes_is_refused():
         {"in_channels": 0},
         {"num_classes": 0},
         {"levels": 1},
-        {"levels": 2.5},
     ],
 )
 def test_impossible_networks_are_refused(kwargs):
     with pytest.raises(ValueError, match="got"):
         UNet(**kwargs)
+    with pytest.raises(TypeError, match="levels must be a whole number of at least 2, got 2.5"):
+        UNet(levels=2.5)
 
 
 @pytest.mark.parametrize(("dim", "scale"), [(7, 1.0), (2, 1.0), (8, 0.0), (8, float("inf"))])

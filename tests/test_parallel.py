@@ -9,21 +9,21 @@ from pathlib import Path
 import pytest
 import torch
 
-from fmcore._training_checks import data
-from fmcore.checkpoints import Checkpoints
 from fmcore.data import toy
+from fmcore.devices import device_name, processor
+from fmcore.losses import LOSSES
 from fmcore.networks import MLP
-from fmcore.parallel import Team, device_name, processor
 from fmcore.paths import OTPath
-from fmcore.training import TrainConfig, fit
+from fmcore.training import Checkpoints, Team, TrainConfig, fit
+from fmcore.training.inputs import training_data
 
 # What every process of these tests does. Process 1 is killed in the middle of step 9, once.
 WORKER = """
 import os, signal, sys
 sys.path.insert(0, {tests!r})
 from test_parallel import *
-from fmcore.checkpoints import Checkpoints
-from fmcore.parallel import joined, team
+from fmcore.training import Checkpoints
+from fmcore.training import joined, team
 
 folder = {folder!r}
 
@@ -43,7 +43,7 @@ with joined("cpu") as device:
     for p in model.parameters():
         torch.nn.init.normal_(p, std=0.3)
     saved = Checkpoints(folder + {run}, every=4, resume=True)
-    metrics = list(fit(model, Killed(), points(), config({loss!r}), checkpoints=saved))
+    metrics = list(fit(model, Killed(), points(), config(), loss=LOSSES[{loss!r}], checkpoints=saved))
     torch.save(outcome(metrics), f"{{folder}}/{{team().rank}}.pt")
 """  # noqa: E501
 
@@ -52,9 +52,9 @@ def points():
     return toy("pinwheel", 96, generator=torch.Generator().manual_seed(0))
 
 
-def config(loss, **kwargs):
+def config(**kwargs):
     return TrainConfig(
-        steps=16, batch_size=24, lr=1e-2, loss=loss, clip=1.0, log_every=2, progress=False, **kwargs
+        steps=16, batch_size=24, lr=1e-2, clip=1.0, log_every=2, progress=False, **kwargs
     )
 
 
@@ -69,7 +69,7 @@ def alone(loss):
     torch.manual_seed(0)
     for p in model.parameters():
         torch.nn.init.normal_(p, std=0.3)
-    return outcome(list(fit(model, OTPath(), points(), config(loss))))
+    return outcome(list(fit(model, OTPath(), points(), config(), loss=LOSSES[loss])))
 
 
 def torchrun(*args, cwd=None, processes=2):
@@ -113,7 +113,7 @@ def test_processes_that_would_go_on_from_different_steps(tmp_path):
     """As on two machines that do not share a disk."""
     model, folder = MLP(hidden=16, depth=2), tmp_path / "run0"
     path = type("Killed", (OTPath,), {})()  # by this name a checkpoint knows the path of WORKER
-    for m in fit(model, path, points(), config("cfm"), checkpoints=Checkpoints(folder)):
+    for m in fit(model, path, points(), config(), checkpoints=Checkpoints(folder)):
         if m.step == 8:
             break
     script, tests = tmp_path / "worker.py", str(Path(__file__).parent)
@@ -134,7 +134,7 @@ def test_fit_joins_by_itself(tmp_path):
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from test_parallel import *
-from fmcore.parallel import team
+from fmcore.training import team
 
 torch.manual_seed(0)
 model = MLP(hidden=16, depth=2)
@@ -142,7 +142,7 @@ torch.manual_seed(0)
 for p in model.parameters():
     torch.nn.init.normal_(p, std=0.3)
 metrics = []
-for m in fit(model, OTPath(), points(), config("cfm"), checkpoints=Checkpoints("run", every=8)):
+for m in fit(model, OTPath(), points(), config(), checkpoints=Checkpoints("run", every=8)):
     metrics.append(m)
     assert team().size == 2
 rank = __import__("os").environ["RANK"]
@@ -172,11 +172,11 @@ def test_the_command_line_in_two_processes(tmp_path):
 
 def test_a_batch_that_cannot_be_shared():
     with pytest.raises(ValueError, match="batch_size=24 cannot be shared evenly by 5 processes"):
-        data(points(), MLP(), config("cfm"), Team(0, 5))
+        training_data(points(), MLP(), config(), Team(0, 5))
 
 
 def test_the_rows_of_all_are_the_batch():
-    rows = [row for rank in range(3) for row in range(12)[Team(rank, 3).mine]]
+    rows = [row for rank in range(3) for row in range(12)[Team(rank, 3).share]]
     assert sorted(rows) == list(range(12))
 
 

@@ -6,10 +6,9 @@ import warnings
 import pytest
 import torch
 
-from fmcore._replay import Replayed
-from fmcore._run import can_replay
-from fmcore.parallel import Team
-from fmcore.recipes import TrainConfig
+from fmcore.training import Team, TrainConfig
+from fmcore.training.replay import Replayed
+from fmcore.training.state import can_replay
 
 
 class Graph:

@@ -155,32 +155,3 @@ def test_import_is_light():
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert loaded.returncode == 0, loaded.stderr
     assert loaded.stdout.strip() == "[]"
-
-
-# From the ground up. The README's first floor takes four here: its files build on one another.
-FLOORS = [
-    ["_checks", "_files", "_replay", "tableaus", "parallel"],
-    ["_solver_checks", "distributions", "networks", "winds", "classifier"],
-    ["_runge_kutta", "fields"],
-    ["solvers", "paths"],
-    ["density", "losses", "data", "weights", "recipes", "checkpoints"],
-    ["_training_checks", "_run", "sampling", "metrics"],
-    ["training"],
-    ["viz", "cli"],
-    ["__init__", "__main__"],
-]
-
-
-def test_modules_import_only_from_below():
-    below = set()
-    found = {p.stem if p.suffix else p.name for p in (ROOT / "fmcore").glob("[a-z_]*")}
-    assert found - {"__pycache__", "pretrained"} == {name for floor in FLOORS for name in floor}
-    for floor in FLOORS[:-1]:
-        for name in floor:
-            place = ROOT / "fmcore" / name
-            files = place.rglob("*.py") if place.is_dir() else [place.with_suffix(".py")]
-            source = "\n".join(file.read_text(encoding="utf-8") for file in files)
-            used = set(re.findall(r"^\s*from fmcore\.(\w+)", source, re.M))
-            used |= set(re.findall(r"^\s*from fmcore import (\w+)", source, re.M))
-            assert used - {name} <= below, f"{name} imports {used - below}"
-        below |= set(floor)

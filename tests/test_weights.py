@@ -7,15 +7,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from fmcore.files import writable
 from fmcore.networks import MLP, UNet
 from fmcore.paths import OTPath, VPPath
-from fmcore.weights import (
-    FlowModel,
-    check_writable,
-    load_pretrained,
-    load_weights,
-    save_weights,
-)
+from fmcore.weights import FlowModel, load_pretrained, load_weights, save_weights
 
 
 def model(**kwargs):
@@ -143,7 +138,7 @@ def test_a_failed_save_leaves_the_old_file(saved, monkeypatch):
     def fail(*args, **kwargs):
         raise OSError("disk full")
 
-    monkeypatch.setattr("fmcore.weights.os.replace", fail)
+    monkeypatch.setattr("fmcore.files.os.replace", fail)
     with pytest.raises(OSError, match="disk full"):
         save_weights(model(), saved)
     assert saved.read_bytes() == before and list(saved.parent.iterdir()) == [saved]
@@ -151,13 +146,13 @@ def test_a_failed_save_leaves_the_old_file(saved, monkeypatch):
 
 def test_places_that_cannot_be_written(tmp_path):
     with pytest.raises(ValueError, match="there is no folder .*missing"):
-        check_writable(tmp_path / "missing" / "w.safetensors")
+        writable(tmp_path / "missing" / "w.safetensors")
     with pytest.raises(ValueError, match="it is a folder"):
-        check_writable(tmp_path)
+        writable(tmp_path)
     with pytest.raises(ValueError, match="cannot write /proc/w"):
-        check_writable("/proc/w.safetensors")
+        writable("/proc/w.safetensors")
     file = tmp_path / "w.safetensors"
-    assert check_writable(str(file)) == file and not file.exists()
+    assert writable(str(file)) == file and not file.exists()
     with pytest.raises(ValueError, match="no folder"):
         save_weights(model(), tmp_path / "missing" / "w.safetensors")
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fmcore.weights import check_writable
+from fmcore.files import writable
 
 from ._page import frame, page
 
@@ -35,7 +35,7 @@ class LivingFigure:
     def save_html(self, path: str | Path) -> None:
         """Write the figure as a page of its own that works from a file, without a network."""
         text = page(self.entry, self.spec, self.alt, self.caption, self._png())
-        check_writable(path).write_text(text, "utf-8")
+        writable(path).write_text(text, "utf-8")
 
     def _check_size(self) -> None:
         size = len(json.dumps(self.spec))

@@ -17,12 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fmcore.distributions import Empirical, GaussianMixture
-from fmcore.fields import MarginalField
+from fmcore.fields import Empirical, GaussianMixture, MarginalField, Wind
 from fmcore.networks import MLP
 from fmcore.paths import OTPath, VPPath
 from fmcore.weights import FlowModel
-from fmcore.winds import Wind
 
 from ._lattice import fit
 from ._plane import grid

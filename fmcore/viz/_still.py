@@ -8,7 +8,7 @@ import torch
 from matplotlib import pyplot as plt
 from torch import Tensor
 
-from fmcore.distributions import Empirical, GaussianMixture
+from fmcore.fields import Empirical, GaussianMixture
 from fmcore.solvers import odeint
 
 from . import plots

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from fmcore.tableaus import SOLVERS
+from fmcore.files import ASSETS
+from fmcore.solvers import SOLVERS
 
 from . import mosaic
 from ._living import LivingFigure
@@ -22,7 +22,7 @@ from ._plane import check_count
 from ._sprite import Sprite, compute_sprite, load_sprite, sprite_key
 from .theme import solver_style, theme
 
-SHIPPED = Path(__file__).parent.parent / "pretrained" / "mnist_sprite.png"
+SHIPPED = ASSETS / "mnist_sprite.png"
 MOST_SPRITE_BYTES = 400_000
 _MOST_NOISES = 36
 STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20)

@@ -14,9 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fmcore.distributions import Empirical, GaussianMixture
-from fmcore.fields import MarginalField
-from fmcore.tableaus import SOLVERS
+from fmcore.fields import Empirical, GaussianMixture, MarginalField
+from fmcore.solvers import SOLVERS
 
 from ._living import LivingFigure
 from ._plane import check_count, check_extent

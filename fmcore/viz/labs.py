@@ -23,7 +23,7 @@ from matplotlib import rcParams
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from fmcore._checks import randn_like, require_generator
+from fmcore.checks import randn_like, require_generator
 from fmcore.sampling import counted, generate
 from fmcore.solvers import SOLVERS, odeint
 

@@ -1,4 +1,4 @@
-"""What `fit` refuses: devices that are not there and data that cannot be trained on."""
+"""What `fit` accepts: arguments that belong together, a device that is there, data that fit."""
 
 from __future__ import annotations
 
@@ -8,27 +8,39 @@ import torch
 from torch import Tensor, nn
 
 from fmcore.data import ImageData
-from fmcore.parallel import Team, find_device
-from fmcore.paths import Path
-from fmcore.recipes import TrainConfig
+from fmcore.devices import find_device
+from fmcore.losses import Loss
+from fmcore.paths import ProbabilityPath
+from fmcore.training.processes import Team
+from fmcore.training.recipes import Coupling, TrainConfig
 
 
-def training(model: nn.Module, path: Path, config: TrainConfig) -> None:
-    """A network, a path and a configuration that belong together."""
-    for name, given, kind in (
+def check_arguments(
+    model: nn.Module,
+    path: ProbabilityPath,
+    config: TrainConfig,
+    loss: Loss,
+    couple: Coupling | None,
+) -> None:
+    """Raises unless each has its kind, and the model belongs to the path."""
+    for name, value, kind in (
         ("model", model, nn.Module),
-        ("path", path, Path),
+        ("path", path, ProbabilityPath),
         ("config", config, TrainConfig),
     ):
-        if not isinstance(given, kind):
-            raise TypeError(f"{name} must be a {kind.__name__}, got {type(given).__name__}")
+        if not isinstance(value, kind):
+            raise TypeError(f"{name} must be a {kind.__name__}, got {type(value).__name__}")
+    if not callable(loss):
+        raise TypeError(f"loss must be callable, as `cfm_loss` is, got {loss!r}")
+    if not (couple is None or callable(couple)):
+        raise TypeError(f"couple must be callable or None, got {couple!r}")
     own = getattr(model, "path", path)
-    if isinstance(own, Path) and own != path:
+    if isinstance(own, ProbabilityPath) and own != path:
         raise ValueError(f"the model is of {own}, and was to be trained along {path}")
 
 
-def device(config: TrainConfig) -> torch.device:
-    """The device that was asked for, if it is there and can compute in that precision."""
+def training_device(config: TrainConfig) -> torch.device:
+    """The device of the configuration, if it is there and can compute in that precision."""
     device = find_device(config.device)
     if config.precision == "fp16" and device.type == "cpu":
         raise ValueError("precision='fp16' needs a GPU; on a CPU take 'bf16' or 'fp32'")
@@ -39,11 +51,11 @@ def device(config: TrainConfig) -> torch.device:
     return device
 
 
-def data(
-    given: ImageData | Tensor, model: nn.Module, config: TrainConfig, us: Team
+def training_data(
+    data: ImageData | Tensor, model: nn.Module, config: TrainConfig, team: Team
 ) -> tuple[Tensor, Tensor | None]:
     """Samples `(N, *shape)` and, for a network with classes, labels `(N,)`."""
-    x = given.pixels if isinstance(given, ImageData) else given
+    x = data.pixels if isinstance(data, ImageData) else data
     if not isinstance(x, Tensor) or not (x.is_floating_point() or x.dtype == torch.uint8):
         raise TypeError(
             "data must be an ImageData or a tensor (N, *shape) of a floating dtype or uint8, got "
@@ -55,9 +67,9 @@ def data(
         raise ValueError(
             f"data of shape {tuple(x.shape)} has fewer samples than batch_size={config.batch_size}"
         )
-    if config.batch_size % us.size:
+    if config.batch_size % team.size:
         raise ValueError(
-            f"batch_size={config.batch_size} cannot be shared evenly by {us.size} processes"
+            f"batch_size={config.batch_size} cannot be shared evenly by {team.size} processes"
         )
     weights = [p for p in model.parameters() if p.requires_grad]
     if not weights:
@@ -66,26 +78,26 @@ def data(
         raise TypeError(
             f"data is {x.dtype}, the network's weights are {weights[0].dtype}: convert one of them"
         )
-    known = getattr(model, "config", {})
-    known = known if isinstance(known, Mapping) else {}
-    channels = known.get("in_channels", x.shape[1])
+    settings = getattr(model, "config", {})
+    settings = settings if isinstance(settings, Mapping) else {}
+    channels = settings.get("in_channels", x.shape[1])
     if x.shape[1] != channels:
         raise ValueError(
             f"data of shape {tuple(x.shape)} has {x.shape[1]} channels, the network {channels}"
         )
-    return x.detach(), _labels(given, known.get("num_classes"))
+    return x.detach(), _labels(data, settings.get("num_classes"))
 
 
-def _labels(given: ImageData | Tensor, classes: int | None) -> Tensor | None:
+def _labels(data: ImageData | Tensor, classes: int | None) -> Tensor | None:
     if not classes:
         return None
-    if not isinstance(given, ImageData):
+    if not isinstance(data, ImageData):
         raise ValueError("a network with classes needs labels: pass an ImageData")
-    labels = given.labels
+    labels = data.labels
     if not isinstance(labels, Tensor):
-        raise TypeError(f"labels must be a tensor ({len(given)},), got {type(labels).__name__}")
-    if labels.shape != (len(given),):
-        raise ValueError(f"labels must have shape ({len(given)},), got {tuple(labels.shape)}")
+        raise TypeError(f"labels must be a tensor ({len(data)},), got {type(labels).__name__}")
+    if labels.shape != (len(data),):
+        raise ValueError(f"labels must have shape ({len(data)},), got {tuple(labels.shape)}")
     if not 0 <= labels.min() <= labels.max() < classes:
         raise ValueError(
             f"labels run from {labels.min().item()} to {labels.max().item()}, "

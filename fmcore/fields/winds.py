@@ -12,14 +12,13 @@ tensor([[3., 1.]])
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from fmcore._checks import expand_time
+from fmcore.checks import expand_time, floating, positive, real
 
 
 class Wind:
@@ -52,11 +51,12 @@ class Wind:
     def __add__(self, other: Wind) -> Sum:
         return Sum((self, other)) if isinstance(other, Wind) else NotImplemented
 
-    def __post_init__(self) -> None:
-        # Lists and integers become tuples and floats: a wind stays hashable and ready for JSON.
-        for field in fields(self):
-            parse = _pair if "tuple" in str(field.type) else _number
-            object.__setattr__(self, field.name, parse(field.name, getattr(self, field.name)))
+    def _plain(self, *, pairs: tuple[str, ...] = (), numbers: tuple[str, ...] = ()) -> None:
+        """Lists become tuples, integers floats: a wind stays hashable and ready for JSON."""
+        for name in pairs:
+            object.__setattr__(self, name, _pair(name, getattr(self, name)))
+        for name in numbers:
+            object.__setattr__(self, name, real(name, getattr(self, name)))
 
     def _velocity(self, x: Tensor, t: Tensor) -> Tensor:
         raise NotImplementedError
@@ -71,6 +71,9 @@ class Uniform(Wind):
 
     velocity: tuple[float, float]
 
+    def __post_init__(self) -> None:
+        self._plain(pairs=("velocity",))
+
     def _velocity(self, x: Tensor, t: Tensor) -> Tensor:
         # 0 * x keeps x in the graph: autograd then finds a divergence of 0 instead of an error.
         return 0 * x + x.new_tensor(self.velocity)
@@ -82,6 +85,9 @@ class Rotation(Wind):
 
     rate: float
 
+    def __post_init__(self) -> None:
+        self._plain(numbers=("rate",))
+
     def _velocity(self, x: Tensor, t: Tensor) -> Tensor:
         return self.rate * _quarter_turn(x)
 
@@ -92,6 +98,9 @@ class Shear(Wind):
 
     rate: float
 
+    def __post_init__(self) -> None:
+        self._plain(numbers=("rate",))
+
     def _velocity(self, x: Tensor, t: Tensor) -> Tensor:
         return torch.stack([self.rate * x[:, 1], 0 * x[:, 0]], dim=1)
 
@@ -101,6 +110,9 @@ class Saddle(Wind):
     """Stretches along the first axis what it squeezes along the second: v = rate (x1, -x2)."""
 
     rate: float
+
+    def __post_init__(self) -> None:
+        self._plain(numbers=("rate",))
 
     def _velocity(self, x: Tensor, t: Tensor) -> Tensor:
         return self.rate * x * x.new_tensor((1.0, -1.0))
@@ -126,8 +138,8 @@ class Vortex(Wind):
     core: float
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        _require_positive("core", self.core)
+        self._plain(pairs=("center",), numbers=("strength", "core"))
+        positive("core", self.core)
 
     def _velocity(self, x: Tensor, t: Tensor) -> Tensor:
         d = x - x.new_tensor(self.center)
@@ -166,8 +178,8 @@ class Storm(Wind):
     decay: float = 1.0
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        _require_positive("core", self.core)
+        self._plain(pairs=("start", "end", "bend"), numbers=("strength", "core", "inflow", "decay"))
+        positive("core", self.core)
 
     def eye(self, t: float | Tensor) -> Tensor:
         """Where the eye is at time `t`: `t` of any shape `(...)` gives `(..., 2)`."""
@@ -209,10 +221,10 @@ class Sum(Wind):
         return {"kind": "Sum", "winds": [wind.as_dict() for wind in self.winds]}
 
     def _velocity(self, x: Tensor, t: Tensor) -> Tensor:
-        return sum(wind._velocity(x, t) for wind in self.winds)
+        return sum((wind._velocity(x, t) for wind in self.winds), start=torch.zeros_like(x))
 
     def _divergence(self, x: Tensor, t: Tensor) -> Tensor:
-        return sum(wind._divergence(x, t) for wind in self.winds)
+        return sum((wind._divergence(x, t) for wind in self.winds), start=torch.zeros_like(x[:, 0]))
 
 
 def _quarter_turn(d: Tensor) -> Tensor:
@@ -226,23 +238,11 @@ def _core(d: Tensor, core: float) -> Tensor:
 
 
 def _plane(x: Tensor, t: float | Tensor) -> tuple[Tensor, Tensor]:
-    """`x` `(B, 2)` and `t` `(B, 1)`, or an error that says what a wind wants."""
-    if not isinstance(x, Tensor) or not x.is_floating_point():
-        given = x.dtype if isinstance(x, Tensor) else type(x).__name__
-        raise TypeError(f"x must be a tensor of a floating dtype, got {given}")
+    """`x` `(B, 2)` and `t` `(B, 1)`, checked."""
+    floating("x", x)
     if x.ndim != 2 or x.shape[1] != 2:
         raise ValueError(f"a wind blows in the plane: x must be (B, 2), got {tuple(x.shape)}")
     return x, expand_time(t, x)
-
-
-def _number(name: str, value: float) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a number, got {value!r}") from None
-    if not math.isfinite(number):
-        raise ValueError(f"{name} must be finite, got {value!r}")
-    return number
 
 
 def _pair(name: str, value: tuple[float, float]) -> tuple[float, float]:
@@ -252,9 +252,4 @@ def _pair(name: str, value: tuple[float, float]) -> tuple[float, float]:
         raise TypeError(f"{name} must be a pair of numbers, got {value!r}") from None
     if len(pair) != 2:
         raise ValueError(f"{name} must be a pair of numbers, got {len(pair)} of them")
-    return _number(name, pair[0]), _number(name, pair[1])
-
-
-def _require_positive(name: str, value: float) -> None:
-    if value <= 0:
-        raise ValueError(f"{name} must be > 0, got {value}")
+    return real(name, pair[0]), real(name, pair[1])

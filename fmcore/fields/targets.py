@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from fmcore._checks import randn_like, require_generator
+from fmcore.checks import finite, floating, randn_like, require_generator, whole
 
 
 class GaussianMixture:
@@ -16,7 +16,7 @@ class GaussianMixture:
     `means` is `(K, D)`; `stds` is one number, `(K,)` or `(K, D)`, all > 0; `weights` is `(K,)`, all
     > 0, and need not sum to one: only their ratios count. None means equal weights. Tensors or
     nested lists; everything follows the dtype and device of `means`. The attributes `means` and
-    `stds`, both `(K, D)`, and `weights` `(K,)`, which do sum to one, hold what came of it.
+    `stds`, both `(K, D)`, and `weights` `(K,)`, which do sum to one, hold the result.
     `ValueError` if a shape does not fit or a value is not allowed.
 
     >>> mix = GaussianMixture([[-2.0, 0.0], [2.0, 0.0]], stds=0.5, weights=[1, 3])
@@ -65,13 +65,13 @@ class GaussianMixture:
         """`n` independent draws `(n, D)` and the components they came from, `(n,)` integers."""
         g = require_generator(generator)
         weights = self.weights.to(g.device)
-        k = torch.multinomial(weights, _count(n), replacement=True, generator=g)
+        k = torch.multinomial(weights, whole("n", n), replacement=True, generator=g)
         k = k.to(self.means.device)
         return self.means[k] + self.stds[k] * randn_like(self.means[k], g), k
 
     def log_prob(self, x: Tensor) -> Tensor:
         """The logarithm of the density at `x` `(B, D)`, shape `(B,)`, in the dtype of `x`."""
-        check_points(x, self.shape)
+        points_like(x, self.shape)
         means, stds, weights = (p.to(x) for p in (self.means, self.stds, self.weights))
         return (weights.log() + log_normal(x, means, stds.square())).logsumexp(dim=1)
 
@@ -103,7 +103,7 @@ class Empirical:
     def sample(self, n: int, *, generator: torch.Generator) -> Tensor:
         """`n` independent draws with replacement, `(n, *shape)`."""
         g = require_generator(generator)
-        k = torch.randint(len(self.points), (_count(n),), generator=g, device=g.device)
+        k = torch.randint(len(self.points), (whole("n", n),), generator=g, device=g.device)
         return self.points[k.to(self.points.device)]
 
     def __repr__(self) -> str:
@@ -119,11 +119,9 @@ def log_normal(x: Tensor, mean: Tensor, var: Tensor) -> Tensor:
     return -0.5 * (square + torch.log(2 * torch.pi * var)).sum(dim=-1)
 
 
-def check_points(x: Tensor, shape: torch.Size) -> None:
+def points_like(x: Tensor, shape: torch.Size) -> None:
     """Raise unless `x` is a tensor `(B, *shape)` of a floating dtype."""
-    if not isinstance(x, Tensor) or not x.is_floating_point():
-        given = x.dtype if isinstance(x, Tensor) else type(x).__name__
-        raise TypeError(f"x must be a tensor of a floating dtype, got {given}")
+    floating("x", x)
     if x.ndim == 0 or x.shape[1:] != shape:
         wanted = ", ".join(["B", *map(str, shape)]) + ("" if shape else ",")
         raise ValueError(f"x has shape {tuple(x.shape)}, but the target asks for ({wanted})")
@@ -133,9 +131,7 @@ def _finite(values: Tensor | Sequence, name: str) -> Tensor:
     values = torch.as_tensor(values).detach()
     if not values.is_floating_point():
         values = values.to(torch.get_default_dtype())
-    if not values.isfinite().all():
-        raise ValueError(f"{name} must be finite, got NaN or infinity")
-    return values
+    return finite(name, values)
 
 
 def _positive(values: float | Tensor | Sequence, name: str, like: Tensor) -> Tensor:
@@ -143,11 +139,3 @@ def _positive(values: float | Tensor | Sequence, name: str, like: Tensor) -> Ten
     if not (values > 0).all():
         raise ValueError(f"{name} must be > 0, got {values.min().item():g}")
     return values
-
-
-def _count(n: int) -> int:
-    if isinstance(n, bool) or not isinstance(n, int):
-        raise TypeError(f"n must be an integer, got {n!r}")
-    if n < 1:
-        raise ValueError(f"n must be at least 1, got {n}")
-    return n

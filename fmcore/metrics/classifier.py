@@ -1,19 +1,20 @@
-"""A small classifier of digits. Its last layer but one is the eye with which samples are judged.
+"""A small classifier of digits, whose last layer but one gives the features of all metrics.
 
 Trained by `benchmarks/classifier.py` on the training images of MNIST; the numbers are in its model
-card, `pretrained/features/mnist.md`.
+card, `assets/features/mnist.md`.
 """
 
 from __future__ import annotations
 
 import json
 from functools import lru_cache
-from pathlib import Path
 
 from safetensors import safe_open
 from torch import Tensor, nn
 
-_WEIGHTS = Path(__file__).parent / "pretrained" / "features" / "mnist.safetensors"
+from fmcore.files import ASSETS
+
+WEIGHTS = ASSETS / "features" / "mnist.safetensors"
 
 
 class DigitClassifier(nn.Module):
@@ -23,10 +24,10 @@ class DigitClassifier(nn.Module):
     places of the last 7x7 map is the feature. 94,698 parameters.
 
     >>> import torch
-    >>> classifier = DigitClassifier().eval()
-    >>> classifier(torch.zeros(2, 1, 28, 28)).shape, classifier.features(torch.zeros(2, 1, 28, 28)).shape
+    >>> classifier, images = DigitClassifier().eval(), torch.zeros(2, 1, 28, 28)
+    >>> classifier(images).shape, classifier.features(images).shape
     (torch.Size([2, 10]), torch.Size([2, 128]))
-    """  # noqa: E501
+    """
 
     def __init__(self):
         super().__init__()
@@ -43,6 +44,7 @@ class DigitClassifier(nn.Module):
         self.head = nn.Linear(128, 10)
 
     def features(self, x: Tensor) -> Tensor:
+        """The features `(B, 128)` of images `(B, 1, 28, 28)` in [-1, 1]."""
         if x.ndim != 4 or x.shape[1:] != (1, 28, 28):
             raise ValueError(f"images must have shape (B, 1, 28, 28), got {tuple(x.shape)}")
         return self.body(x).mean(dim=(2, 3))
@@ -59,12 +61,12 @@ def load_classifier() -> DigitClassifier:
     True
     """
     model = DigitClassifier()
-    with safe_open(_WEIGHTS, framework="pt") as file:
+    with safe_open(WEIGHTS, framework="pt") as file:
         model.load_state_dict({name: file.get_tensor(name) for name in file.keys()})
     return model.eval().requires_grad_(False)
 
 
 def classifier_card() -> dict:
-    """What the header of its weights says: test accuracy, recipe, seed, device, versions, date."""
-    with safe_open(_WEIGHTS, framework="pt") as file:
+    """The header of its weights: test accuracy, recipe, seed, device, versions and date."""
+    with safe_open(WEIGHTS, framework="pt") as file:
         return json.loads(file.metadata()["fmcore"])

@@ -1,4 +1,4 @@
-"""Metrics: how good are these digits? Every score comes with what real images would get.
+"""The judge: how good are these digits? Every score comes with what real images would get.
 
 The images are seen by the features of `DigitClassifier`, 128 numbers each. Before that they are
 rounded to bytes, as any picture is that leaves the program.
@@ -12,12 +12,13 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
-from fmcore._checks import class_labels
-from fmcore.classifier import DigitClassifier, load_classifier
-from fmcore.data import ImageData, from_unit, load_images, to_unit
-from fmcore.parallel import find_device
+from fmcore.checks import class_labels
+from fmcore.data import ImageData, load_images
+from fmcore.devices import find_device
+from fmcore.images import from_unit, to_unit
+from fmcore.metrics.classifier import DigitClassifier, load_classifier
+from fmcore.metrics.distances import BATCH, frechet_distance, nearest, precision_recall
 
-BATCH = 500  # images at once
 FEWEST = 200
 
 
@@ -59,8 +60,8 @@ class Evaluation:
 class Judge:
     """Scores for digits: `Judge(train, test)(images)` is an `Evaluation`.
 
-    `train` and `test` are MNIST unless given. What is to be known of them is worked out once: keep
-    the judge for the next images. On two CPU cores the first judgement takes about a minute and
+    `train` and `test` are MNIST unless given. What depends on them alone is computed once: keep the
+    judge for the next images. On two CPU cores the first judgement takes about a minute and
     each one after it half of that, nearly all of it for the nearest of 60,000 training images.
 
     The floors take `n` training images, spread over the whole set, in place of the samples, so that
@@ -86,9 +87,9 @@ class Judge:
             raise ValueError(f"at least {FEWEST} test images are needed, got {len(test)}")
         find_device(device)
         self.classifier = copy.deepcopy(classifier or load_classifier()).to(device).eval()
-        self.known = self.train.pixels.to(device).flatten(1).float() / 127.5
-        self.features, self.probabilities = look(test.pixels, self.classifier)
-        self.near = nearest(test.pixels, self.known)
+        self.train_pixels = self.train.pixels.to(device).flatten(1).float() / 127.5
+        self.features, self.probabilities = classify(test.pixels, self.classifier)
+        self.test_nearest = nearest(test.pixels, self.train_pixels)
         self.floors: dict[int, tuple[float, float, float]] = {}
 
     @torch.no_grad()
@@ -111,12 +112,12 @@ class Judge:
             raise ValueError("images must be finite")
         label = None if label is None else class_labels(label, n)
         pixels = from_unit(images)
-        features, probabilities = look(pixels, self.classifier)
-        near, reading = nearest(pixels, self.known), probabilities.argmax(1)
+        features, probabilities = classify(pixels, self.classifier)
+        distance, reading = nearest(pixels, self.train_pixels), probabilities.argmax(1)
         shares, truth = _shares(reading), _shares(self.probabilities.argmax(1))
         precision, recall = precision_recall(features, self.features)
         frechet_floor, precision_floor, recall_floor = self._floor(n)
-        right = None if label is None else _share(reading == label.to(reading.device))
+        accuracy = None if label is None else _share(reading == label.to(reading.device))
         return Evaluation(
             n=n,
             frechet=frechet_distance(features, self.features),
@@ -129,16 +130,16 @@ class Judge:
             sure_floor=_share(self.probabilities.amax(1) > 0.5),
             classes=tuple(shares.tolist()),
             class_distance=(shares - truth).abs().sum().item() / 2,
-            accuracy=right,
-            nearest=near.median().item(),
-            nearest_floor=self.near.median().item(),
-            copies=_share(near < self.near.double().quantile(0.001)),
+            accuracy=accuracy,
+            nearest=distance.median().item(),
+            nearest_floor=self.test_nearest.median().item(),
+            copies=_share(distance < self.test_nearest.double().quantile(0.001)),
         )
 
     def _floor(self, n: int) -> tuple[float, float, float]:
         if n not in self.floors:
             spread = torch.linspace(0, len(self.train) - 1, n).round().long()
-            features, _ = look(self.train.pixels[spread], self.classifier)
+            features, _ = classify(self.train.pixels[spread], self.classifier)
             distance = frechet_distance(features, self.features)
             self.floors[n] = (distance, *precision_recall(features, self.features))
         return self.floors[n]
@@ -152,98 +153,28 @@ def _shares(classes: Tensor) -> Tensor:
     return torch.bincount(classes, minlength=10) / len(classes)
 
 
-def report(found: Evaluation) -> str:
+def report(scores: Evaluation) -> str:
     """The scores as a table, each beside that of real images."""
     rows = [
-        ("Fréchet distance", found.frechet, found.frechet_floor),
-        ("precision", found.precision, found.precision_floor),
-        ("recall", found.recall, found.recall_floor),
-        ("read without doubt", found.sure, found.sure_floor),
-        ("distance to the nearest training image", found.nearest, found.nearest_floor),
-        ("nearer than 999 of 1,000 test images", found.copies, 0.001),
-        ("distance of the class shares", found.class_distance, None),
-        ("read as what was asked for", found.accuracy, None),
+        ("Fréchet distance", scores.frechet, scores.frechet_floor),
+        ("precision", scores.precision, scores.precision_floor),
+        ("recall", scores.recall, scores.recall_floor),
+        ("read without doubt", scores.sure, scores.sure_floor),
+        ("distance to the nearest training image", scores.nearest, scores.nearest_floor),
+        ("nearer than 999 of 1,000 test images", scores.copies, 0.001),
+        ("distance of the class shares", scores.class_distance, None),
+        ("read as what was asked for", scores.accuracy, None),
     ]
     lines = [f"{'':40}{'samples':>10}{'real':>10}"]
     for name, score, floor in rows:
         if score is not None:
             lines.append(f"{name:40}{score:10.4f}" + ("" if floor is None else f"{floor:10.4f}"))
-    shares = "  ".join(f"{k}: {share:.1%}" for k, share in enumerate(found.classes))
+    shares = "  ".join(f"{k}: {share:.1%}" for k, share in enumerate(scores.classes))
     return "\n".join([*lines, shares])
 
 
-def look(pixels: Tensor, classifier: DigitClassifier) -> tuple[Tensor, Tensor]:
+def classify(pixels: Tensor, classifier: DigitClassifier) -> tuple[Tensor, Tensor]:
     """Features `(n, 128)` and class probabilities `(n, 10)` of bytes `(n, 1, 28, 28)`."""
     device = next(classifier.parameters()).device
     features = torch.cat([classifier.features(to_unit(x.to(device))) for x in pixels.split(BATCH)])
     return features, classifier.head(features).softmax(1)
-
-
-def frechet_distance(x: Tensor, y: Tensor) -> float:
-    """Fréchet distance between normal distributions fitted to features `(n, d)` and `(m, d)`.
-
-        |m_x - m_y|^2 + tr(C_x + C_y - 2 (C_x C_y)^(1/2))
-
-    (Heusel et al. 2017, eq. 6, with features of our own.) In double precision; the root is taken of
-    the symmetric matrix C_x^(1/2) C_y C_x^(1/2), which has the same trace. `ValueError` unless
-    both have the same number of features, at least two rows, and finite values.
-
-    >>> x = torch.randn(1000, 3, generator=torch.Generator().manual_seed(0))
-    >>> round(frechet_distance(x, x + 2), 6)
-    12.0
-    """
-    x, y = _features(x, y, fewest=2)
-    cx, cy = (z.T.cov().reshape(z.shape[1], -1) for z in (x, y))  # (d, d), also for d = 1
-    values, vectors = torch.linalg.eigh(cx)
-    root = vectors * values.clamp_min(0).sqrt() @ vectors.T
-    between = torch.linalg.eigvalsh(root @ cy @ root).clamp_min(0).sqrt().sum()
-    spread = cx.trace() + cy.trace() - 2 * between
-    return ((x.mean(0) - y.mean(0)).square().sum() + spread).clamp_min(0).item()
-
-
-def precision_recall(x: Tensor, real: Tensor, k: int = 3) -> tuple[float, float]:
-    """Improved precision and recall of features `(n, d)` against `(m, d)`.
-
-    A set of points covers the balls around each of them that reach to the k-th neighbour within
-    the set. Precision is the share of `x` that `real` covers, recall the share of `real` that `x`
-    covers (Kynkäänniemi et al. 2019, eq. 1 and 2, k = 3). `ValueError` for k or fewer points, and
-    for features that are not finite or of different numbers.
-
-    >>> g = torch.Generator().manual_seed(0)
-    >>> x = torch.randn(500, 2, generator=g)
-    >>> precision_recall(x, x + 100)
-    (0.0, 0.0)
-    """
-    if not isinstance(k, int) or k < 1:
-        raise ValueError(f"k must be a whole number of at least 1, got {k!r}")
-    x, real = _features(x, real, fewest=k + 1)
-    centre = real.mean(0)  # far from the origin, distances by products would cancel
-    x, real = (x - centre).float(), (real - centre).float()
-
-    def covered(points: Tensor, by: Tensor) -> float:
-        # The nearest of all is the point itself, at distance 0.
-        radius = torch.cat([torch.cdist(part, by).kthvalue(k + 1)[0] for part in by.split(BATCH)])
-        inside = [(torch.cdist(part, by) <= radius).any(1) for part in points.split(BATCH)]
-        return torch.cat(inside).double().mean().item()
-
-    return covered(x, by=real), covered(real, by=x)
-
-
-def _features(x: Tensor, y: Tensor, fewest: int) -> tuple[Tensor, Tensor]:
-    """Both in double precision, if they can be compared."""
-    shapes = f"{tuple(x.shape)} and {tuple(y.shape)}"
-    fits = x.ndim == y.ndim == 2 and x.shape[1] == y.shape[1] > 0
-    if not fits or min(len(x), len(y)) < fewest:
-        raise ValueError(
-            f"features must have shapes (n, d) and (m, d) with n and m at least {fewest}, "
-            f"got {shapes}"
-        )
-    if not bool(x.isfinite().all() and y.isfinite().all()):
-        raise ValueError(f"features must be finite, those of shapes {shapes} are not")
-    return x.double(), y.double()
-
-
-def nearest(pixels: Tensor, known: Tensor) -> Tensor:
-    """Distance `(n,)` of each image, bytes `(n, 1, 28, 28)`, to the closest of `known` `(m, 784)`."""  # noqa: E501
-    x = pixels.to(known.device).flatten(1).float() / 127.5
-    return torch.cat([torch.cdist(part, known).amin(1) for part in x.split(BATCH)])

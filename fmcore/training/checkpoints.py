@@ -1,26 +1,22 @@
 """Checkpoints: a training that was killed goes on as if nothing had happened.
 
-A checkpoint is one file, `step-00001000.pt`, written under another name and then renamed: whatever
-moment the process dies at, every file of that name is whole. It holds tensors and plain values
+A checkpoint is one file, `step-00001000.pt`, written under another name and then renamed: whenever
+the process dies, every file of that name is whole. It holds tensors and plain values
 only, and is read with `weights_only=True`, so that no file can run code.
 """
 
 from __future__ import annotations
 
 import re
-import signal
 import tempfile
-import threading
 import zipfile
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from fmcore._files import written_whole
+from fmcore.checks import whole
+from fmcore.files import replacing
 
 
 class CheckpointError(RuntimeError):
@@ -50,18 +46,18 @@ class Checkpoints:
 
     def __post_init__(self) -> None:
         for name in ("every", "keep"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
+            object.__setattr__(self, name, whole(name, getattr(self, name)))
         object.__setattr__(self, "folder", Path(self.folder).expanduser())
 
     def files(self) -> list[Path]:
         """All whole checkpoints, from the first to the latest."""
-        found = {file: re.fullmatch(r"step-(\d{8,})\.pt", file.name) for file in self._listing()}
-        return sorted((f for f in found if found[f]), key=lambda file: int(found[file][1]))
+        names = ((file, re.fullmatch(r"step-(\d{8,})\.pt", file.name)) for file in self._listing())
+        steps = [(int(match[1]), file) for file, match in names if match]
+        return [file for _, file in sorted(steps)]
 
     def _listing(self) -> list[Path]:
-        return list(self.folder.iterdir()) if self.folder.is_dir() else []
+        folder = Path(self.folder)
+        return list(folder.iterdir()) if folder.is_dir() else []
 
     def latest(self) -> Path | None:
         """The latest whole checkpoint, if there is one."""
@@ -70,7 +66,7 @@ class Checkpoints:
     def prepare(self) -> None:
         """Make the folder and clear away what a killed process left half-written.
 
-        `ValueError` if checkpoints lie there already and nobody asked to go on from them.
+        `ValueError` if checkpoints lie there already and `resume` is off.
         """
         if not self.resume and (latest := self.latest()):
             raise ValueError(
@@ -93,12 +89,12 @@ class Checkpoints:
         """
         file = self.folder / f"step-{step:08d}.pt"
         try:
-            with written_whole(file) as stream:
+            with replacing(file) as stream:
                 torch.save(state, stream)
         except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
-            raise CheckpointError(
-                f"could not write {file} ({error}); {self._left('the latest whole one is')}"
-            ) from error
+            latest = self.latest()
+            left = f"the latest whole one is {latest}" if latest else "there is no earlier one"
+            raise CheckpointError(f"could not write {file} ({error}); {left}") from error
         # Later ones are there if they were damaged and skipped: they do not count.
         earlier = [old for old in self.files() if old.name <= file.name]
         for old in earlier[: -self.keep]:
@@ -128,10 +124,6 @@ class Checkpoints:
             raise CheckpointError(f"no checkpoint in {self.folder} can be read: {problem}")
         return None
 
-    def _left(self, words: str) -> str:
-        latest = self.latest()
-        return f"{words} {latest}" if latest else "there is no earlier one"
-
 
 def _read(file: Path) -> dict:
     try:
@@ -148,44 +140,3 @@ def _read(file: Path) -> dict:
         raise
     except Exception as error:  # zipfile, pickle and torch each have errors of their own
         raise CheckpointError(f"{file} is damaged or no checkpoint ({error})") from error
-
-
-def fingerprint(x: torch.Tensor) -> str:
-    """What a data set is, in a line: its shape and type, and a checksum of its bytes.
-
-    >>> fingerprint(torch.zeros(10, 2))
-    '10 of (2,), float32, crc32 8e2318e6'
-    """
-    content = x.detach().cpu().contiguous().view(torch.uint8)  # NumPy has no bfloat16
-    checksum = zlib.crc32(content.numpy())
-    dtype = str(x.dtype).removeprefix("torch.")
-    return f"{len(x)} of {tuple(x.shape[1:])}, {dtype}, crc32 {checksum:08x}"
-
-
-@contextmanager
-def held_interrupt() -> Iterator[list[int]]:
-    """Ctrl-C waits until the block is done; the list then says that it came.
-
-    A second one does not wait: whoever waited for the signal before gets it at once. Where nobody
-    waits in Python, as in a thread or in a background job, nothing is held.
-
-    >>> with held_interrupt() as came:
-    ...     pass
-    >>> came
-    []
-    """
-    came: list[int] = []
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
-        yield came
-        return
-
-    def note(number, frame):
-        came.append(number)
-        signal.signal(signal.SIGINT, before)
-
-    signal.signal(signal.SIGINT, note)
-    try:
-        yield came
-    finally:
-        signal.signal(signal.SIGINT, before)

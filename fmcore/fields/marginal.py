@@ -1,8 +1,7 @@
-r"""Velocity fields known in closed form: the oracle for every test and figure.
+r"""The marginal velocity field in closed form: the oracle for every test and figure.
 
-The winds of `fmcore.winds` and the targets of `fmcore.distributions` can be imported from here. The
-field itself is the exact answer to the question that a network is trained to answer. Noise
-x0 ~ N(0, I) and data x1 ~ sum_k w_k N(m_k, diag(s_k²)) are drawn independently and joined by a path
+It is the exact answer to the question that a network is trained to answer. Noise x0 ~ N(0, I) and
+data x1 ~ sum_k w_k N(m_k, diag(s_k²)) are drawn independently and joined by a path
 x_t = a(t) x1 + b(t) x0. Then, given the component k, everything is Gaussian:
 
     x_t | k       ~  N(a m_k, v_k),    v_k = a² s_k² + b²
@@ -26,40 +25,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from fmcore._checks import expand_time
-from fmcore.distributions import Empirical, GaussianMixture, check_points, log_normal
-from fmcore.winds import Rotation, Saddle, Shear, Storm, Sum, Uniform, Vortex, Wind
-
-__all__ = [
-    "Empirical",
-    "GaussianMixture",
-    "MarginalField",
-    "Rotation",
-    "Saddle",
-    "Shear",
-    "Storm",
-    "Sum",
-    "Uniform",
-    "Vortex",
-    "Wind",
-]
+from fmcore.checks import expand_time
+from fmcore.fields.targets import Empirical, GaussianMixture, log_normal, points_like
+from fmcore.paths import ProbabilityPath
 
 _CHUNK = 2**22  # numbers in the largest intermediate tensor: 32 MB
 _FEW = 16  # dimensions up to which differences are squared one by one
-
-
-class Schedule(Protocol):
-    """What a path must offer: its two weights and their derivatives, tensor to tensor."""
-
-    def a(self, t: Tensor) -> Tensor: ...
-    def b(self, t: Tensor) -> Tensor: ...
-    def da(self, t: Tensor) -> Tensor: ...
-    def db(self, t: Tensor) -> Tensor: ...
 
 
 class MarginalField:
@@ -78,7 +54,7 @@ class MarginalField:
     (tensor([[-2.]]), tensor([[0.]]), tensor([[2.]]))
     """
 
-    def __init__(self, target: GaussianMixture | Empirical, path: Schedule) -> None:
+    def __init__(self, target: GaussianMixture | Empirical, path: ProbabilityPath) -> None:
         if isinstance(target, GaussianMixture):
             parameters = target.means, target.stds, target.weights
             self._given, self._variance = _given_components, _variance_components
@@ -135,7 +111,7 @@ class MarginalField:
 
     def _by_rows(self, function: Callable, x: Tensor, t: float | Tensor) -> tuple[Tensor, list]:
         """`t` as `(B, 1)`, and a function of x, t, path and target, a few rows at a time."""
-        check_points(x, self.target.shape)
+        points_like(x, self.target.shape)
         x = x.flatten(start_dim=1).to(_wide(x.device))
         t = expand_time(t, x)
         parameters = [p.to(x) for p in self._parameters]
@@ -162,7 +138,7 @@ class _Each(NamedTuple):
 
 
 def _each_component(
-    x: Tensor, t: Tensor, path: Schedule, means: Tensor, stds: Tensor, weights: Tensor
+    x: Tensor, t: Tensor, path: ProbabilityPath, means: Tensor, stds: Tensor, weights: Tensor
 ) -> _Each:
     """The equations at the head of this file for Gaussian components: `means`, `stds` `(K, D)`."""
     a, b = path.a(t)[..., None], path.b(t)[..., None]  # (B, 1, 1)
@@ -173,7 +149,7 @@ def _each_component(
     return _Each(log_joint, (b**2 * means + a * stds**2 * x) / var, (a * means - x) / var, var)
 
 
-def _given_components(x: Tensor, t: Tensor, path: Schedule, *parameters: Tensor) -> _Given:
+def _given_components(x: Tensor, t: Tensor, path: ProbabilityPath, *parameters: Tensor) -> _Given:
     """The means over the components, weighted by the posterior."""
     each = _each_component(x, t, path, *parameters)
     posterior = each.log_joint.softmax(dim=1)[..., None]  # (B, K, 1)
@@ -181,7 +157,7 @@ def _given_components(x: Tensor, t: Tensor, path: Schedule, *parameters: Tensor)
     return _Given(each.log_joint, data, score)
 
 
-def _given_points(x: Tensor, t: Tensor, path: Schedule, points: Tensor) -> _Given:
+def _given_points(x: Tensor, t: Tensor, path: ProbabilityPath, points: Tensor) -> _Given:
     """The same where all spread is noise, v_k = b²: one matrix product for each sum over points."""
     a, b = path.a(t), path.b(t)  # (B, 1)
     var = b**2
@@ -194,7 +170,7 @@ def _given_points(x: Tensor, t: Tensor, path: Schedule, points: Tensor) -> _Give
 
 
 def _variance_components(
-    x: Tensor, t: Tensor, path: Schedule, means: Tensor, stds: Tensor, weights: Tensor
+    x: Tensor, t: Tensor, path: ProbabilityPath, means: Tensor, stds: Tensor, weights: Tensor
 ) -> Tensor:
     """The last equation at the head of this file; u_k needs no division by b."""
     a, b, da, db = (f(t)[..., None] for f in (path.a, path.b, path.da, path.db))  # (B, 1, 1)
@@ -206,7 +182,7 @@ def _variance_components(
     return (posterior * (within + (u - mean).square())).sum(dim=1)
 
 
-def _variance_points(x: Tensor, t: Tensor, path: Schedule, points: Tensor) -> Tensor:
+def _variance_points(x: Tensor, t: Tensor, path: ProbabilityPath, points: Tensor) -> Tensor:
     """The same for points: u_k = ((a' b - a b') m_k + b' x) / b."""
     given = _given_points(x, t, path, points)
     square = given.log_joint.softmax(dim=1) @ points.square()

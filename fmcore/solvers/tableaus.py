@@ -6,7 +6,7 @@ A method with s stages advances x' = v(x, t) from t to t + h by
     x_new = x + h sum_i b_i k_i                              error O(h^(p+1)), p the order
     error = h sum_i (b_i - b*_i) k_i                         b* embedded, of lower order
 
-and fills in the way there with its continuous extension, at no further evaluation,
+and fills in the states in between with its continuous extension, at no further evaluation,
 
     x(t + theta h) = x + h sum_i b_i(theta) k_i,   b_i(theta) = sum_j dense_ij theta^(j+1),
 
@@ -30,6 +30,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+
+from fmcore.tables import Table
 
 Row = tuple[float, ...]
 
@@ -122,7 +124,7 @@ class ButcherTableau:
         s = len(self.b)
         self._require(
             isinstance(self.order, int) and self.order >= 1,
-            f"order must be an integer >= 1, got {self.order!r}",
+            f"order must be a whole number of at least 1, got {self.order!r}",
         )
         self._require(
             s >= 1 and len(self.a) == len(self.c) == s,
@@ -195,13 +197,22 @@ def _plain(value: object) -> object:
 
 
 EULER = ButcherTableau("euler", order=1, a=((),), b=(1,), c=(0,))
+"""Euler's method: order 1, one evaluation a step, no error estimate. Follows the tangent at t."""
 
 MIDPOINT = ButcherTableau("midpoint", order=2, a=((), (1 / 2,)), b=(0, 1), c=(0, 1 / 2))
+"""The explicit midpoint rule (Runge's method): order 2, two evaluations, no error estimate.
 
-# The explicit trapezoidal rule; not "Heun's third-order method".
+Never evaluates the field at the end of its step. Not to be confused with the implicit midpoint
+rule, nor with the leapfrog, which is called "midpoint" too.
+"""
+
 HEUN = ButcherTableau("heun", order=2, a=((), (1,)), b=(1 / 2, 1 / 2), c=(0, 1))
+"""Heun's method, the explicit trapezoidal rule: order 2, two evaluations, no error estimate.
 
-# The classical method; not the 3/8 rule. Continuous extension of order 3 (Zennaro).
+Not to be confused with Heun's third-order method, nor with Ralston's method, which some texts call
+Heun's.
+"""
+
 RK4 = ButcherTableau(
     "rk4",
     order=4,
@@ -210,6 +221,11 @@ RK4 = ButcherTableau(
     c=(0, 1 / 2, 1 / 2, 1),
     dense=((1, -3 / 2, 2 / 3), (0, 1, -2 / 3), (0, 1, -2 / 3), (0, -1 / 2, 2 / 3)),
 )
+"""The classical Runge-Kutta method: order 4, four evaluations, no error estimate.
+
+Not to be confused with the 3/8 rule, which torchdiffeq calls "rk4". Its continuous extension has
+order 3 (Zennaro 1986).
+"""
 
 BOSH3 = ButcherTableau(
     "bosh3",
@@ -220,6 +236,10 @@ BOSH3 = ButcherTableau(
     b_embedded=(7 / 24, 1 / 4, 1 / 3, 1 / 8),
     embedded_order=2,
 )
+"""Bogacki and Shampine's method: order 3 with an embedded method of order 2; also "ode23".
+
+Four stages, of which the last is the next step's first: three evaluations a step.
+"""
 
 # b* is Shampine's (1986): b - b* is 2/3 of that of Dormand and Prince.
 _DOPRI5_B = (35 / 384, 0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84, 0)
@@ -253,7 +273,39 @@ DOPRI5 = ButcherTableau(
         ),
     ),
 )
+"""Dormand and Prince's method: order 5 with an embedded method of order 4; also "ode45".
 
-SOLVERS: dict[str, ButcherTableau] = {
-    tableau.name: tableau for tableau in (EULER, MIDPOINT, HEUN, RK4, BOSH3, DOPRI5)
-}
+Seven stages, of which the last is the next step's first: six evaluations a step. Its continuous
+extension has order 4 (Shampine 1986). Not to be confused with Fehlberg's pair, nor with the
+eighth-order pair dop853.
+"""
+
+
+def _check_tableau(name: str, tableau: ButcherTableau) -> None:
+    if not isinstance(tableau, ButcherTableau):
+        raise TypeError(f"solver {name!r} must be a ButcherTableau, got {type(tableau).__name__}")
+    if tableau.name != name:
+        raise ValueError(f"solver {tableau.name!r} must be called so in SOLVERS, not {name!r}")
+
+
+SOLVERS: Table[ButcherTableau] = Table(
+    "solver",
+    _check_tableau,
+    euler=EULER,
+    midpoint=MIDPOINT,
+    heun=HEUN,
+    rk4=RK4,
+    bosh3=BOSH3,
+    dopri5=DOPRI5,
+)
+"""The solvers by name. `odeint`, the figures, the labs and the command line find a method here."""
+
+
+def find_tableau(method: str | ButcherTableau) -> ButcherTableau:
+    """The tableau of that name, or the tableau itself."""
+    if isinstance(method, ButcherTableau):
+        return method
+    if not isinstance(method, str) or method not in SOLVERS:
+        names = ", ".join(map(repr, SOLVERS))
+        raise ValueError(f"method must be one of {names} or a ButcherTableau, got {method!r}")
+    return SOLVERS[method]

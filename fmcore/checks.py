@@ -1,0 +1,239 @@
+"""Checks that every room shares: one wording for each complaint. And draws that a seed repeats.
+
+A check returns its argument, narrowed: `n = whole("n", n)` is an `int`. What has the wrong kind
+(a string, a bool, a list) raises `TypeError`, what is out of range `ValueError`; both say what was
+given and what is allowed.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def whole(name: str, value: Any, least: int = 1, most: int | None = None) -> int:
+    """`value` as an `int` of at least `least` (and at most `most`); NumPy's integers are fine.
+
+    >>> whole("steps", 3)
+    3
+    >>> whole("steps", 2.5)
+    Traceback (most recent call last):
+    TypeError: steps must be a whole number of at least 1, got 2.5
+    """
+    allowed = f"a whole number of at least {least}" + ("" if most is None else f", at most {most}")
+    try:
+        n = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        n = None
+    if n is None:
+        raise TypeError(f"{name} must be {allowed}, got {value!r}")
+    if n < least or (most is not None and n > most):
+        raise ValueError(f"{name} must be {allowed}, got {n}")
+    return n
+
+
+def real(name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> float:
+    """`value` as a finite `float` in [low, high).
+
+    >>> real("sigma_min", 1, 0, 1)
+    Traceback (most recent call last):
+    ValueError: sigma_min must lie in [0, 1), got 1
+    """
+    if math.isfinite(high):
+        allowed = f"must lie in [{low:g}, {high:g})"
+    else:
+        allowed = "must be a finite number" + (f" >= {low:g}" if math.isfinite(low) else "")
+    number = _number(value)
+    if number is None:
+        raise TypeError(f"{name} {allowed}, got {value!r}")
+    if not (math.isfinite(number) and low <= number < high):  # NaN fails as well
+        raise ValueError(f"{name} {allowed}, got {value!r}")
+    return number
+
+
+def positive(name: str, value: Any) -> float:
+    """`value` as a finite `float` above 0.
+
+    >>> positive("lr", 0)
+    Traceback (most recent call last):
+    ValueError: lr must be a finite number > 0, got 0
+    """
+    number = _number(value)
+    if number is None:
+        raise TypeError(f"{name} must be a finite number > 0, got {value!r}")
+    if not 0 < number < math.inf:
+        raise ValueError(f"{name} must be a finite number > 0, got {value!r}")
+    return number
+
+
+def _number(value: Any) -> float | None:
+    """A number as a float; None for what is not one. A bool or a string is not."""
+    try:
+        return None if isinstance(value, bool | str | bytes) else float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def one_of(name: str, value: Any, allowed: Iterable[Any]) -> Any:
+    """`value`, if it is one of `allowed`.
+
+    >>> one_of("schedule", "linear", ("constant", "cosine"))
+    Traceback (most recent call last):
+    ValueError: schedule must be one of 'constant', 'cosine', got 'linear'
+    """
+    choices = list(allowed)
+    if not any(value is choice or value == choice for choice in choices):
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+    return value
+
+
+def floating(name: str, x: Any) -> Tensor:
+    """`x`, if it is a tensor of a floating dtype.
+
+    >>> floating("x", [1.0])
+    Traceback (most recent call last):
+    TypeError: x must be a tensor of a floating dtype, got list
+    """
+    if not isinstance(x, Tensor) or not x.is_floating_point():
+        given = x.dtype if isinstance(x, Tensor) else type(x).__name__
+        raise TypeError(f"{name} must be a tensor of a floating dtype, got {given}")
+    return x
+
+
+def finite(name: str, x: Tensor) -> Tensor:
+    """`x`, if it holds neither NaN nor infinity."""
+    if not is_finite(x):
+        raise ValueError(f"{name} must be finite, got NaN or infinity in it")
+    return x
+
+
+def is_finite(x: Tensor) -> bool:
+    """Whether all of `x` is finite. A sum is cheap, but may overflow: then every value is read."""
+    return math.isfinite(x.detach().sum().item()) or bool(torch.isfinite(x).all())
+
+
+def like(name_y: str, y: Any, name_x: str, x: Any) -> None:
+    """Raises unless two tensors agree in shape and floating dtype: nothing may broadcast."""
+    floating(name_y, y)
+    floating(name_x, x)
+    if y.shape != x.shape:
+        raise ValueError(
+            f"{name_y} and {name_x} must have the same shape, "
+            f"got {tuple(y.shape)} and {tuple(x.shape)}"
+        )
+    if y.dtype != x.dtype:
+        raise TypeError(
+            f"{name_y} and {name_x} must have the same dtype, got {y.dtype} and {x.dtype}"
+        )
+
+
+def interval(t_span: Sequence[float]) -> tuple[float, float]:
+    """`(t0, t1)` as two finite floats.
+
+    >>> interval((0, 1))
+    (0.0, 1.0)
+    """
+    try:
+        t0, t1 = map(float, t_span)
+    except (TypeError, ValueError):
+        raise TypeError(f"t_span must be two numbers (t0, t1), got {t_span!r}") from None
+    if not (math.isfinite(t0) and math.isfinite(t1)):
+        raise ValueError(f"t_span must be finite, got ({t0:g}, {t1:g})")
+    return t0, t1
+
+
+def batch_time(t: float | Tensor, x: Tensor) -> Tensor:
+    """Time as a `(B,)` tensor with the dtype and device of `x`, which has shape `(B, *shape)`.
+
+    `t` is a number, a 0-d tensor or a `(B,)` tensor with values in [0, 1]. Anything else raises
+    `ValueError`: a `(B, 1)` tensor, say, would broadcast over the wrong axis of an image with
+    `B == W` and nobody would notice.
+
+    >>> batch_time(0.25, torch.zeros(3, 2))
+    tensor([0.2500, 0.2500, 0.2500])
+    """
+    if x.ndim == 0:
+        raise ValueError("x needs a batch axis: shape (B, *shape), got a 0-d tensor")
+    t = torch.as_tensor(t, dtype=x.dtype, device=x.device)
+    if t.shape not in ((), x.shape[:1]):
+        raise ValueError(
+            f"t must be a number or have shape () or ({x.shape[0]},) for x of shape "
+            f"{tuple(x.shape)}, got shape {tuple(t.shape)}"
+        )
+    # Written so that NaN fails as well. On a GPU, reading a value would stall the queue of kernels.
+    if t.device.type == "cpu" and not bool(((t >= 0) & (t <= 1)).all()):
+        outside = t[~((t >= 0) & (t <= 1))].flatten()[0].item()
+        raise ValueError(f"t must lie in [0, 1] (0 is noise, 1 is data), got {outside:g}")
+    return t.expand(x.shape[0])
+
+
+def expand_time(t: float | Tensor, x: Tensor) -> Tensor:
+    """Time shaped `(B, 1, ..., 1)`, so that it broadcasts over `x` of shape `(B, *shape)`.
+
+    The same checks as `batch_time`.
+
+    >>> expand_time(torch.tensor([0.0, 1.0]), torch.zeros(2, 1, 28, 28)).shape
+    torch.Size([2, 1, 1, 1])
+    """
+    return batch_time(t, x).reshape(-1, *(1,) * (x.ndim - 1))
+
+
+def label_tensor(label: Any, n: int) -> Tensor:
+    """`label`, if it is a tensor `(n,)`."""
+    if not isinstance(label, Tensor):
+        raise TypeError(f"label must be a tensor ({n},), got {type(label).__name__}")
+    if label.shape != (n,):
+        raise ValueError(f"label must have shape ({n},), got {tuple(label.shape)}")
+    return label
+
+
+def class_labels(label: Any, n: int) -> Tensor:
+    """Classes `(n,)` as int64, if `label` is a tensor of `n` integers."""
+    label = label_tensor(label, n)
+    if label.is_floating_point() or label.is_complex() or label.dtype == torch.bool:
+        raise ValueError(f"label must hold integers, got {label.dtype}")
+    return label.long()
+
+
+def labels_in_range(label: Tensor, classes: int) -> Tensor:
+    """`label`, if it lies in [0, classes], where `classes` itself means no class.
+
+    Reads the values, for which a GPU has to finish all its work first.
+    """
+    if not bool(((label >= 0) & (label <= classes)).all()):
+        raise ValueError(
+            f"labels must lie in [0, {classes - 1}] ({classes} means no class), "
+            f"got {label.min().item()} to {label.max().item()}"
+        )
+    return label
+
+
+def require_generator(generator: Any) -> torch.Generator:
+    """The generator itself; `TypeError` if there is none, since nothing here draws globally."""
+    if not isinstance(generator, torch.Generator):
+        raise TypeError(
+            "generator must be a torch.Generator, e.g. torch.Generator().manual_seed(0); "
+            f"got {type(generator).__name__}"
+        )
+    return generator
+
+
+def randn_like(x: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Noise N(0, I) with the shape, dtype and device of `x`.
+
+    It is drawn on the generator's own device and then moved: a CPU generator gives the same
+    numbers on every machine.
+    """
+    g = require_generator(generator)
+    return torch.randn(x.shape, generator=g, dtype=x.dtype, device=g.device).to(x.device)
+
+
+def rand_time(x: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Times `(B,)` uniform in [0, 1), one for each row of `x`."""
+    g = require_generator(generator)
+    return torch.rand(x.shape[0], generator=g, dtype=x.dtype, device=g.device).to(x.device)

@@ -1,0 +1,103 @@
+"""Images: bytes to numbers in [-1, 1] and back, side by side, and as picture files."""
+
+from __future__ import annotations
+
+import io
+import math
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from fmcore.checks import require_generator
+from fmcore.files import writable
+
+
+def to_unit(pixels: Tensor) -> Tensor:
+    """Bytes 0 ... 255 as float32 in [-1, 1].
+
+    >>> to_unit(torch.tensor([0, 255], dtype=torch.uint8))
+    tensor([-1.,  1.])
+    """
+    if pixels.dtype != torch.uint8:
+        raise TypeError(f"pixels must be uint8, got {pixels.dtype}")
+    return pixels.float() / 127.5 - 1
+
+
+def from_unit(images: Tensor) -> Tensor:
+    """Images in [-1, 1] as bytes 0 ... 255; values outside are clamped, the rest is rounded.
+
+    `TypeError` unless they are of a floating dtype, `ValueError` for NaN.
+
+    >>> from_unit(torch.tensor([-1.0, 0.0, 2.0]))
+    tensor([  0, 128, 255], dtype=torch.uint8)
+    """
+    if not images.is_floating_point():
+        raise TypeError(f"images must be of a floating dtype, got {images.dtype}")
+    if bool(images.isnan().any()):
+        raise ValueError(f"{images.isnan().sum().item()} values of the images are NaN")
+    return ((images.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+
+
+def dequantize(pixels: Tensor, *, generator: torch.Generator) -> Tensor:
+    """Bytes as float32, each spread evenly over the width of its grey level, 2/255.
+
+    `to_unit(pixels)` plus noise from U[-1/255, 1/255]. A density can be asked for then: bytes lie
+    on points, where a density may be as large as it likes (Theis et al. 2016, section 3.1).
+
+    >>> g = torch.Generator().manual_seed(0)
+    >>> pixels = torch.tensor([0, 7, 255], dtype=torch.uint8)
+    >>> from_unit(dequantize(pixels, generator=g))
+    tensor([  0,   7, 255], dtype=torch.uint8)
+    """
+    x, g = to_unit(pixels), require_generator(generator)
+    u = torch.rand(x.shape, generator=g, device=g.device).to(x.device)
+    return x + (2 * u - 1) / 255
+
+
+def image_grid(images: Tensor, columns: int | None = None, gap: int = 2) -> Tensor:
+    """Images `(B, C, H, W)` in [-1, 1] side by side, row by row, as bytes `(H', W', C)`.
+
+    `columns` is the square root of B, rounded up, if it is not given. The gaps, and the places of
+    an incomplete last row, are black, as the ground of the digits is.
+
+    >>> image_grid(torch.zeros(5, 1, 28, 28), columns=3).shape
+    torch.Size([58, 88, 1])
+    """
+    if images.ndim != 4 or len(images) == 0:
+        raise ValueError(f"images must have shape (B, C, H, W), got {tuple(images.shape)}")
+    columns = math.ceil(math.sqrt(len(images))) if columns is None else columns
+    if columns < 1 or gap < 0:
+        raise ValueError(f"columns must be at least 1 and gap at least 0, got {columns}, {gap}")
+    count, channels, height, width = images.shape
+    rows = -(-count // columns)
+    grid = torch.zeros(
+        rows * (height + gap) - gap, columns * (width + gap) - gap, channels, dtype=torch.uint8
+    )
+    for k, image in enumerate(from_unit(images).cpu()):
+        top, left = k // columns * (height + gap), k % columns * (width + gap)
+        grid[top : top + height, left : left + width] = image.permute(1, 2, 0)
+    return grid
+
+
+def picture_file(file: str | Path) -> Path:
+    """`file` as a `Path`, if a picture can be written there; `ValueError` says why not."""
+    from PIL import Image  # comes with torchvision
+
+    file = writable(file)
+    kind = Image.registered_extensions().get(file.suffix.lower())
+    try:  # some formats can only be read, and some can hold no shades of grey
+        Image.new("L", (28, 28)).save(io.BytesIO(), kind)
+    except (KeyError, OSError, ValueError, AttributeError) as error:
+        raise ValueError(
+            f"cannot write {file}: {file.suffix!r} is no format for a picture, take .png"
+        ) from error
+    return file
+
+
+def save_grid(images: Tensor, file: str | Path, columns: int | None = None) -> None:
+    """Write `image_grid` as a picture; the ending of `file` decides the format."""
+    from PIL import Image
+
+    grid = image_grid(images, columns)
+    Image.fromarray(grid.squeeze(-1).numpy()).save(picture_file(file))

@@ -1,0 +1,48 @@
+"""The velocity network for points."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from fmcore.checks import batch_time
+from fmcore.networks.embedding import TimeEmbedding
+
+
+class MLP(nn.Module):
+    """The velocity network for points: `net(x, t)` with `x` `(B, dim)` -> `(B, dim)`.
+
+    `[x, embedding of t]` through `depth` hidden layers of `hidden` SiLU units. In two dimensions
+    the field is smooth in t, so the embedding turns slowly (`time_scale` of 2 pi is enough).
+
+    >>> MLP(dim=2)(torch.zeros(3, 2), torch.tensor(0.5)).shape
+    torch.Size([3, 2])
+    """
+
+    def __init__(
+        self,
+        dim: int = 2,
+        hidden: int = 128,
+        depth: int = 3,
+        time_dim: int = 32,
+        time_scale: float = 20.0,
+    ):
+        super().__init__()
+        if dim < 1 or hidden < 1 or depth < 1:
+            raise ValueError(
+                f"dim, hidden and depth must be at least 1, got {dim}, {hidden}, {depth}"
+            )
+        self.config = dict(
+            dim=dim, hidden=hidden, depth=depth, time_dim=time_dim, time_scale=time_scale
+        )
+        self.embed_time = TimeEmbedding(time_dim, time_scale)
+        self.layers = nn.Sequential(nn.Linear(dim + time_dim, hidden), nn.SiLU())
+        for _ in range(depth - 1):
+            self.layers.extend([nn.Linear(hidden, hidden), nn.SiLU()])
+        self.layers.append(nn.Linear(hidden, dim))
+
+    def forward(self, x: Tensor, t: float | Tensor) -> Tensor:
+        dim = self.config["dim"]
+        if x.ndim != 2 or x.shape[1] != dim:
+            raise ValueError(f"x must have shape (B, {dim}), got {tuple(x.shape)}")
+        return self.layers(torch.cat([x, self.embed_time(batch_time(t, x))], dim=-1))

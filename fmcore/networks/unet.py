@@ -1,0 +1,139 @@
+r"""The velocity network for images.
+
+`UNet` is small on purpose. With 64 channels it has 1,135,361 parameters:
+
+    x (B, C, H, W)
+      conv 3x3 -> 64, block ----------------------------+  skip (added)
+        conv 4x4, stride 2 -> 128, block, block         |
+        transposed conv 4x4, stride 2 -> 64  -----------+
+      block, GroupNorm, SiLU, conv 3x3 -> C             = v (B, C, H, W)
+
+and t enters every block through FiLM: a scale and a shift for each channel. `levels=3` puts one
+more level between the two blocks at the bottom.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from fmcore.checks import batch_time, class_labels, labels_in_range, whole
+from fmcore.networks.blocks import GroupNorm, Level, ResBlock
+from fmcore.networks.embedding import TimeEmbedding
+
+
+class UNet(nn.Module):
+    """The velocity network for images: `net(x, t, label=None)` -> `(B, in_channels, H, W)`.
+
+    `base` channels at full resolution and twice as many on each of the `levels - 1` below it, which
+    halve the resolution one after the other; `H` and `W` must be multiples of 2^(levels - 1). A
+    third level adds a fifth to the operations of the first two, and with it every pixel of a 28x28
+    image sees every other.
+    With `num_classes`, `label` is a `(B,)` integer tensor with values in [0, num_classes); the
+    value `num_classes` and `label=None` both mean "no class", which classifier-free guidance needs.
+    `time_scale` is the scale of the `TimeEmbedding` (the reference network has 2 pi).
+
+    Raises `ValueError` if widths and levels do not fit, if an image has other channels or sides, if
+    a label is out of range, or if one is given to a network without classes.
+
+    >>> sum(p.numel() for p in UNet().parameters())
+    1135361
+    >>> UNet(base=32)(torch.zeros(5, 1, 28, 28), 0.5).shape
+    torch.Size([5, 1, 28, 28])
+    """
+
+    def __init__(
+        self,
+        base: int = 64,
+        time_dim: int = 128,
+        groups: int = 8,
+        in_channels: int = 1,
+        num_classes: int | None = None,
+        time_scale: float = 1000.0,
+        levels: int = 2,
+    ):
+        super().__init__()
+        levels = whole("levels", levels, least=2)
+        if groups < 1 or base < 1 or base % groups:
+            raise ValueError(f"base must be a positive multiple of groups={groups}, got {base}")
+        if in_channels < 1 or (num_classes is not None and num_classes < 1):
+            raise ValueError(
+                "in_channels and num_classes must be at least 1, "
+                f"got in_channels={in_channels}, num_classes={num_classes}"
+            )
+        self.config = dict(
+            base=base,
+            time_dim=time_dim,
+            groups=groups,
+            in_channels=in_channels,
+            num_classes=num_classes,
+            time_scale=time_scale,
+            levels=levels,
+        )
+        self.embed_time = nn.Sequential(
+            TimeEmbedding(time_dim, time_scale),
+            nn.Linear(time_dim, time_dim),
+            nn.SiLU(),
+            nn.Linear(time_dim, time_dim),
+        )
+        if num_classes is not None:
+            self.embed_label = nn.Embedding(num_classes + 1, time_dim)  # the last is "no class"
+        self.enter = nn.Conv2d(in_channels, base, 3, padding=1)
+        self.block1 = ResBlock(base, time_dim, groups)
+        self.down = nn.Conv2d(base, 2 * base, 4, stride=2, padding=1)
+        self.block2 = ResBlock(2 * base, time_dim, groups)
+        self.block3 = ResBlock(2 * base, time_dim, groups)
+        self.up = nn.ConvTranspose2d(2 * base, base, 4, stride=2, padding=1)
+        self.block4 = ResBlock(base, time_dim, groups)
+        self.leave = nn.Sequential(
+            GroupNorm(groups, base), nn.SiLU(), nn.Conv2d(base, in_channels, 3, padding=1)
+        )
+        self.below = Level(2 * base, time_dim, groups, levels - 2) if levels > 2 else None
+        # The layout that convolutions are fastest in. It is set here, once, because another layout
+        # rounds differently: a network that is saved and loaded must give the same bits.
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, x: Tensor, t: float | Tensor, label: Tensor | None = None) -> Tensor:
+        channels, unit = self.config["in_channels"], 2 ** (self.config["levels"] - 1)
+        if x.ndim != 4 or x.shape[1] != channels or x.shape[2] % unit or x.shape[3] % unit:
+            raise ValueError(
+                f"x must have shape (B, {channels}, H, W) with H and W multiples of {unit}, "
+                f"got {tuple(x.shape)}"
+            )
+        embedding = self.embed_time(batch_time(t, x))
+        if self.config["num_classes"] is not None:
+            embedding = embedding + self.embed_label(self._labels(label, x))
+        elif label is not None:
+            raise ValueError("this network was built without classes (num_classes=None)")
+        h1 = self.block1(self.enter(x), embedding)  # (B, base, H, W)
+        h2 = self.block2(self.down(h1), embedding)  # (B, 2 base, H/2, W/2)
+        if self.below is not None:
+            h2 = h2 + self.below(h2, embedding)
+        h2 = self.block3(h2, embedding)
+        h = self.block4(self.up(h2) + h1, embedding)  # (B, base, H, W)
+        return self.leave(h)
+
+    def _labels(self, label: Tensor | None, x: Tensor) -> Tensor:
+        none = self.config["num_classes"]
+        if label is None:
+            return torch.full(x.shape[:1], none, device=x.device)
+        label = class_labels(label, len(x))
+        # On a GPU, reading the values would stall the queue; the data set checks its labels.
+        if label.device.type == "cpu":
+            labels_in_range(label, none)
+        return label
+
+    def load_partial(self, state: Mapping[str, Tensor]) -> None:
+        """Takes the weights of a smaller network: one without classes, or with fewer levels.
+
+        What is new adds 0 until it is trained: the label's embedding, and the last layer of a new
+        level. `RuntimeError` if other weights are missing or do not fit.
+        """
+        tensors = dict(state)
+        for name, new in self.state_dict().items():
+            if name not in tensors:
+                adds = name.startswith("embed_label.") or ".up." in name
+                tensors[name] = torch.zeros_like(new) if adds else new
+        self.load_state_dict(tensors)

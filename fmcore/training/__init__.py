@@ -1,0 +1,20 @@
+"""Training of chapter 9: `fit` is the loop; recipes, checkpoints and processes are around it."""
+
+from fmcore.training.checkpoints import CheckpointError, Checkpoints
+from fmcore.training.loop import fit
+from fmcore.training.processes import Team, joined, team
+from fmcore.training.recipes import RECIPES, Recipe, TrainConfig
+from fmcore.training.state import Progress
+
+__all__ = [
+    "RECIPES",
+    "CheckpointError",
+    "Checkpoints",
+    "Progress",
+    "Recipe",
+    "Team",
+    "TrainConfig",
+    "fit",
+    "joined",
+    "team",
+]
