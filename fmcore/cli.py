@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import torch
 import tyro
@@ -38,6 +38,13 @@ from fmcore.training import (
 )
 from fmcore.weights import FlowModel, load_pretrained, load_weights, pretrained, save_weights
 
+if TYPE_CHECKING:  # the names are those of the tables, when the program starts
+    RecipeName = LossName = TimesName = PathName = SolverName = str
+else:
+    RecipeName, LossName = Literal[("", *RECIPES)], Literal[("", *LOSSES)]
+    TimesName, PathName = Literal[("", *TIMES)], Literal[("", *PATHS)]
+    SolverName = Literal[tuple(SOLVERS)]
+
 
 @dataclass(frozen=True)
 class Train:
@@ -47,11 +54,11 @@ class Train:
     """Where the weights go (safetensors)."""
     config: Annotated[TrainConfig, tyro.conf.arg(name="")]
     """How to train; give --epochs or --steps."""
-    recipe: Literal[("", *RECIPES)] = ""
+    recipe: RecipeName = ""
     """A recipe by name: it sets all that follows and all of how to train, before other options."""
-    loss: Literal[("", *LOSSES)] = ""
+    loss: LossName = ""
     """The loss; left out, that of the recipe, or cfm."""
-    times: Literal[("", *TIMES)] = ""
+    times: TimesName = ""
     """How t is drawn; left out, as the loss does. stratified is uniform, one t in each of
     batch_size equal slices."""
     data: Literal["mnist", "fashion_mnist", "kmnist", "digits"] = "mnist"
@@ -66,7 +73,7 @@ class Train:
     """Levels of the network, each at half the resolution of the one above."""
     classes: bool = False
     """Teach the network the labels as well."""
-    path: Literal[("", *PATHS)] = ""
+    path: PathName = ""
     """The probability path; left out, that of the recipe, or OTPath."""
     sigma_min: float | None = None
     """Noise that an OTPath leaves at t = 1; left out, as in the recipe, or 0."""
@@ -116,9 +123,11 @@ class Train:
             previous = _load(self.start)
             _start_from(previous, net, path)
             history = {"start": {"weights": self.start, **previous.config["about"]}}
-        saved = self.checkpoints and Checkpoints(
-            self.checkpoints, self.every, self.keep, self.resume, self.skip_damaged
-        )
+        saved = None
+        if self.checkpoints is not None:
+            saved = Checkpoints(
+                self.checkpoints, self.every, self.keep, self.resume, self.skip_damaged
+            )
         first = team().rank == 0  # the process that talks and writes
         parameters = sum(p.numel() for p in net.parameters())
         if first:
@@ -180,7 +189,7 @@ class _Draw:
 
     weights: str = "mnist"
     """A weight file, or the name of a model that comes with the library."""
-    solver: Literal[tuple(SOLVERS)] = "heun"
+    solver: SolverName = "heun"
     """How to integrate."""
     steps: int = 10
     """Number of steps."""
@@ -205,10 +214,11 @@ class _Draw:
                 f"guidance={self.guidance:g} pushes towards a class, and none is given"
             )
         field = model if label is None else Guided(model, self.guidance)
-        how = dict(method=self.solver, steps=self.steps, generator=generator)
         start = time.perf_counter()
         with counted(model) as rows:
-            images = generate(field, n, label=label, **how)
+            images = generate(
+                field, n, label=label, method=self.solver, steps=self.steps, generator=generator
+            )
         return images, sum(rows) // n, time.perf_counter() - start
 
 
@@ -253,7 +263,7 @@ class Evaluate(_Draw):
     """The folder of MNIST; otherwise FMCORE_DATA or the cache folder."""
 
     def __call__(self) -> None:
-        out = self.out and writable(self.out)
+        out = None if self.out is None else writable(self.out)
         if not FEWEST <= self.n <= 60_000:
             raise ValueError(f"n must lie between {FEWEST} and 60,000, got {self.n}")
         model = self.model()
@@ -268,7 +278,7 @@ class Evaluate(_Draw):
         scores = Judge(train, test, device=self.device)(images, label)
         print(f"{self.n:,} images, {self.solver}, {nfe} evaluations each, {seconds:.1f} s")
         print(report(scores))
-        if out:
+        if out is not None:
             about = {
                 "weights": self.weights,
                 "solver": self.solver,

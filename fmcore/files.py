@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -14,7 +14,7 @@ ASSETS = Path(__file__).parent / "assets"
 
 
 @contextmanager
-def replacing(file: Path) -> Iterator[BinaryIO]:
+def replacing(file: Path) -> Generator[BinaryIO]:
     """A stream whose bytes get the name `file` once they are on the disk, in place of an old file.
 
     They are first written to a file called `file` + ".partial", which is all that a process killed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 import torch
@@ -107,7 +107,7 @@ def solve_short_of_the_end(
 
 
 @contextmanager
-def counted(model: nn.Module) -> Iterator[list[int]]:
+def counted(model: nn.Module) -> Generator[list[int]]:
     """A list that grows by one number with every evaluation of `model`: the rows of its batch.
 
     >>> from fmcore.networks import MLP
@@ -126,7 +126,7 @@ def counted(model: nn.Module) -> Iterator[list[int]]:
 
 
 @contextmanager
-def _evaluating(model: VectorField) -> Iterator[None]:
+def _evaluating(model: VectorField) -> Generator[None]:
     """In evaluation mode; afterwards every part is in its own again, whatever wraps it."""
     if not isinstance(model, nn.Module):
         yield
@@ -144,7 +144,7 @@ def _of_class(model: Callable[..., Tensor], label: Tensor) -> VectorField:
     return lambda x, t: model(x, t, label)
 
 
-def _labels(model: object, label: Tensor, n: int) -> Tensor:
+def _labels(model: VectorField, label: Tensor, n: int) -> Tensor:
     """The labels, checked as far as the network says how many classes it has."""
     classes = network_settings(model).get("num_classes")
     if classes is None:
@@ -152,7 +152,7 @@ def _labels(model: object, label: Tensor, n: int) -> Tensor:
     return labels_in_range(class_labels(label, n), classes)  # on a GPU the network does not check
 
 
-def _path_ends_without_noise(model: object) -> bool:
+def _path_ends_without_noise(model: VectorField) -> bool:
     """Whether b(1) = 0 on the path of the model. Of a bare network, it is assumed."""
     if isinstance(model, Guided):
         return _path_ends_without_noise(model.model)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -49,9 +49,9 @@ class FlowModel(nn.Module):
                 f"{type(net).__name__} and {type(path).__name__}: add yours to NETWORKS or PATHS"
             )
         self.net, self.path = net, path
-        self.config = {
-            "network": {"name": type(net).__name__, **net.config},
-            "path": {"name": type(path).__name__, **asdict(path)},
+        self.config: dict[str, Any] = {
+            "network": {"name": type(net).__name__, **cast(Any, net).config},
+            "path": {"name": type(path).__name__, **asdict(cast(Any, path))},
             "shape": list(shape),
             "about": about or {},
         }
@@ -125,7 +125,7 @@ def load_state(net: nn.Module, tensors: dict[str, Tensor], problem: str) -> None
             )
     dtypes = {tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()}
     if len(dtypes) == 1:
-        net.to(*dtypes)
+        net.to(dtype=dtypes.pop())
     net.load_state_dict(tensors)
 
 

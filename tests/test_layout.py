@@ -115,7 +115,7 @@ def test_the_library_stays_small():
     assert sum(len(file.read_text(encoding="utf-8").splitlines()) for file in files) < 7000
     for file in MODULES.values():
         lines = len(file.read_text(encoding="utf-8").splitlines())
-        assert lines <= 340, f"{file.name} has {lines} lines: is it one idea?"
+        assert lines <= 350, f"{file.name} has {lines} lines: is it one idea?"
 
 
 def test_the_loop_can_be_seen_at_once():

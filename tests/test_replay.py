@@ -69,7 +69,7 @@ def test_what_is_given_is_not_kept(gpu):
     replayed = Replayed(lambda x: x + 1, warm_up=0)
     x = torch.zeros(1)
     replayed(x)
-    assert replayed.given[0].data_ptr() != x.data_ptr()
+    assert replayed.recorded[0].data_ptr() != x.data_ptr()
 
 
 def test_a_step_that_looks_at_a_value_is_refused_with_a_remedy(gpu):

@@ -199,7 +199,8 @@ def _squared_distances(x: Tensor, a: Tensor, points: Tensor) -> Tensor:
     logits of 784 pixels in [-1, 1] by less than 1e-4 as long as b > 1e-4.
     """
     if points.shape[1] <= _FEW:
-        return sum((x[:, i, None] - a * points[:, i]).square() for i in range(points.shape[1]))
+        squares = ((x[:, i, None] - a * points[:, i]).square() for i in range(points.shape[1]))
+        return sum(squares, start=x.new_zeros(len(x), len(points)))
     square = x.square().sum(dim=1, keepdim=True) + a**2 * points.square().sum(dim=1)
     return square - 2 * a * (x @ points.T)
 

@@ -53,7 +53,7 @@ class GaussianMixture:
         self.weights = weights / weights.sum()
 
     @property
-    def shape(self) -> torch.Size:
+    def shape(self) -> tuple[int, ...]:
         """The shape `(D,)` of one sample."""
         return self.means.shape[1:]
 
@@ -96,7 +96,7 @@ class Empirical:
             raise ValueError(f"points must have shape (N, *shape), got {tuple(self.points.shape)}")
 
     @property
-    def shape(self) -> torch.Size:
+    def shape(self) -> tuple[int, ...]:
         """The shape of one sample."""
         return self.points.shape[1:]
 
@@ -119,7 +119,7 @@ def log_normal(x: Tensor, mean: Tensor, var: Tensor) -> Tensor:
     return -0.5 * (square + torch.log(2 * torch.pi * var)).sum(dim=-1)
 
 
-def points_like(x: Tensor, shape: torch.Size) -> None:
+def points_like(x: Tensor, shape: tuple[int, ...]) -> None:
     """Raise unless `x` is a tensor `(B, *shape)` of a floating dtype."""
     floating("x", x)
     if x.ndim == 0 or x.shape[1:] != shape:
@@ -127,7 +127,7 @@ def points_like(x: Tensor, shape: torch.Size) -> None:
         raise ValueError(f"x has shape {tuple(x.shape)}, but the target asks for ({wanted})")
 
 
-def _finite(values: Tensor | Sequence, name: str) -> Tensor:
+def _finite(values: float | Tensor | Sequence, name: str) -> Tensor:
     values = torch.as_tensor(values).detach()
     if not values.is_floating_point():
         values = values.to(torch.get_default_dtype())

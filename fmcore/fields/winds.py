@@ -13,7 +13,7 @@ tensor([[3., 1.]])
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -46,7 +46,7 @@ class Wind:
         >>> Vortex(center=(0.0, 1.0), strength=2.0, core=0.5).as_dict()
         {'kind': 'Vortex', 'center': (0.0, 1.0), 'strength': 2.0, 'core': 0.5}
         """
-        return {"kind": type(self).__name__, **asdict(self)}
+        return {"kind": type(self).__name__, **asdict(cast(Any, self))}
 
     def __add__(self, other: Wind) -> Sum:
         return Sum((self, other)) if isinstance(other, Wind) else NotImplemented

@@ -13,10 +13,10 @@ class GroupNorm(nn.GroupNorm):
     channels last, and the copies from one layout to the other are a fifth of a training step.
     """
 
-    def forward(self, x: Tensor) -> Tensor:
-        if x.is_cuda and torch.compiler.is_compiling():
-            return self.by_moments(x)
-        return super().forward(x)
+    def forward(self, input: Tensor) -> Tensor:
+        if input.is_cuda and torch.compiler.is_compiling():
+            return self.by_moments(input)
+        return super().forward(input)
 
     def by_moments(self, x: Tensor) -> Tensor:
         """The same function of `x` `(B, C, H, W)`, written as one sum over pixels and one product.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -32,7 +34,7 @@ class MLP(nn.Module):
             raise ValueError(
                 f"dim, hidden and depth must be at least 1, got {dim}, {hidden}, {depth}"
             )
-        self.config = dict(
+        self.config: dict[str, Any] = dict(
             dim=dim, hidden=hidden, depth=depth, time_dim=time_dim, time_scale=time_scale
         )
         self.embed_time = TimeEmbedding(time_dim, time_scale)

@@ -15,6 +15,7 @@ more level between the two blocks at the bottom.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -63,7 +64,7 @@ class UNet(nn.Module):
                 "in_channels and num_classes must be at least 1, "
                 f"got in_channels={in_channels}, num_classes={num_classes}"
             )
-        self.config = dict(
+        self.config: dict[str, Any] = dict(
             base=base,
             time_dim=time_dim,
             groups=groups,

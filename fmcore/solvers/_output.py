@@ -17,7 +17,12 @@ class Output:
     """The states at requested times, collected from the steps that pass them."""
 
     def __init__(
-        self, tableau: ButcherTableau, x0: Tensor, t0: float, t1: float, t_eval: Sequence[float]
+        self,
+        tableau: ButcherTableau,
+        x0: Tensor,
+        t0: float,
+        t1: float,
+        t_eval: Sequence[float] | Tensor,
     ) -> None:
         self.tableau, self.x0, self.sign = tableau, x0, math.copysign(1.0, t1 - t0)
         self.times, self.slack = requested_times(t_eval, t0, t1)

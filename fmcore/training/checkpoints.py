@@ -74,7 +74,7 @@ class Checkpoints:
                 "pass resume=True to go on from there, or choose another folder"
             )
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            Path(self.folder).mkdir(parents=True, exist_ok=True)
             for file in self._listing():
                 if file.name.endswith(".pt.partial"):
                     file.unlink()
@@ -87,7 +87,7 @@ class Checkpoints:
 
         `CheckpointError` if the disk is full or gone; what was saved before is still there.
         """
-        file = self.folder / f"step-{step:08d}.pt"
+        file = Path(self.folder) / f"step-{step:08d}.pt"
         try:
             with replacing(file) as stream:
                 torch.save(state, stream)

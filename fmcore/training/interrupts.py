@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -21,7 +21,7 @@ class Keepable(Protocol):
 
 
 @contextmanager
-def kept(training: Keepable) -> Iterator[None]:
+def kept(training: Keepable) -> Generator[None]:
     """Saves a training when its loop is left early, by `break`, Ctrl-C or the program's end.
 
     A `KeyboardInterrupt` goes on with a line that says how to resume.
@@ -41,7 +41,7 @@ def kept(training: Keepable) -> Iterator[None]:
 
 
 @contextmanager
-def whole_steps() -> Iterator[None]:
+def whole_steps() -> Generator[None]:
     """Ctrl-C waits until the block is done; then the signal is raised again."""
     with held_interrupt() as interrupts:
         yield
@@ -50,7 +50,7 @@ def whole_steps() -> Iterator[None]:
 
 
 @contextmanager
-def held_interrupt() -> Iterator[list[int]]:
+def held_interrupt() -> Generator[list[int]]:
     """Ctrl-C is only noted while the block runs; afterwards the list is not empty if one came.
 
     A second one is not held: the handler that was there before gets it at once. Where there is no

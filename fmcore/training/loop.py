@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -108,7 +108,7 @@ def draw(
     g, rows, label = run.generator, run.next_rows(), None
     if run.labels is not None:
         hidden = torch.rand(len(rows), generator=g, device=g.device) < run.config.label_dropout
-        label = torch.where(hidden, run.model.config["num_classes"], run.labels[rows])
+        label = torch.where(hidden, run.no_class, run.labels[rows])
     x1 = to_unit(run.x[rows]) if run.x.dtype == torch.uint8 else run.x[rows]
     x0 = randn_like(x1, g)
     if run.couple is not None:
@@ -129,9 +129,10 @@ def training_step(
     weight: Tensor | None,
 ) -> Tensor:
     """Forward, backward, step; returns the loss before the step."""
-    drawn = {"x0": x0, "t": t, "label": label, "weight": weight}
+    drawn: dict[str, Any] = {"x0": x0, "t": t, "label": label, "weight": weight}
+    if t is None:  # the loss draws its own
+        drawn["generator"] = run.generator
     drawn = {name: each for name, each in drawn.items() if each is not None}
-    drawn |= {"generator": run.generator} if t is None else {}  # it draws its own
     with torch.autocast(run.device.type, run.dtype, run.dtype != torch.float32):
         loss = run.loss(run.network, run.path, x1, **drawn)
     run.optimizer.zero_grad(set_to_none=True)

@@ -7,7 +7,7 @@ state of the generator is the same everywhere, and one process or eight see the 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -69,7 +69,7 @@ def team() -> Team:
 
 
 @contextmanager
-def joined(device: str) -> Iterator[str]:
+def joined(device: str) -> Generator[str]:
     """Join the processes that `torchrun` started; the device of this one.
 
     A process that was not started by `torchrun` stays alone, on the device it asked for; so does

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -71,6 +71,8 @@ class TrainingState:
         x, labels = data
         self.model, self.path, self.config, self.device = model, path, config, device
         self.loss, self.couple, self.team, self.checkpoints = loss, couple, team, checkpoints
+        # The label that means none, if the network has classes.
+        self.no_class = 0 if labels is None else int(cast(Any, model).config["num_classes"])
         self.batches = len(x) // config.batch_size
         self.steps = (config.epochs or 0) * self.batches if config.steps is None else config.steps
         self.dtype = _DTYPES[config.precision]  # in which the network computes
