@@ -16,11 +16,11 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from fmcore.data import load_images
+from fmcore.devices import device_name
+from fmcore.images import to_unit
 from fmcore.metrics import DigitClassifier
 from fmcore.metrics.classifier import WEIGHTS
-from fmcore.data import load_images
-from fmcore.images import to_unit
-from fmcore.devices import device_name
 
 
 def jitter(x: Tensor, g: torch.Generator) -> Tensor:
@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--limit", type=int, default=None, help="images, for a rehearsal")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--out", type=Path, default=_WEIGHTS)
+    parser.add_argument("--out", type=Path, default=WEIGHTS)
     args = parser.parse_args()
 
     train, test = load_images("mnist"), load_images("mnist", split="test")

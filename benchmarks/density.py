@@ -26,8 +26,8 @@ from solvers import Network, race
 from torch import Tensor, nn
 
 from fmcore.density import log_likelihood
-from fmcore.networks import UNet
 from fmcore.devices import processor
+from fmcore.networks import UNet
 from fmcore.solvers import odeint
 
 RESULTS = Path(__file__).parent / "results" / "density.json"

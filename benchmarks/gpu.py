@@ -34,13 +34,12 @@ from recipe import variations
 
 import fmcore
 from fmcore.data import load_images
+from fmcore.devices import device_name
+from fmcore.images import save_grid
 from fmcore.losses import cfm_loss, reference_loss
 from fmcore.metrics import Judge
-from fmcore.devices import device_name
-from fmcore.training import RECIPES, Recipe
-from fmcore.images import save_grid
 from fmcore.sampling import generate
-from fmcore.training import fit
+from fmcore.training import RECIPES, Recipe, fit
 from fmcore.weights import FlowModel, save_weights
 
 FLOP_PER_IMAGE = 0.57e9  # of a forward pass of UNet(base=64); the backward pass takes twice that
@@ -111,7 +110,7 @@ def train(recipe: Recipe, seed: int, args, log: list | None = None) -> tuple[Flo
     torch._dynamo.reset()  # each training compiles for itself: what was compiled once is on disk
     net = network(recipe, seed)
     start, first = time.perf_counter(), None
-    for m in fit(net, recipe.path, data, recipe.train):
+    for m in fit(net, recipe.path, data, recipe.train, loss=recipe.loss):
         first = first or (m.step, time.perf_counter())
         if log is not None:
             log.append({"step": m.step, "epoch": m.epoch, "loss": m.loss, "lr": m.lr,
@@ -130,7 +129,7 @@ def train(recipe: Recipe, seed: int, args, log: list | None = None) -> tuple[Flo
     }
     header = {
         "data": "mnist",
-        "recipe": {k: v for k, v in vars(recipe.train).items() if k != "progress"},
+        "recipe": recipe.as_dict(),
         "seconds": round(seconds, 1),
         "device": device_name(args.device),
         "torch": torch.__version__,

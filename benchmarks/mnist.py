@@ -29,12 +29,11 @@ from torch import Tensor, nn
 
 import fmcore
 from fmcore.data import load_images
-from fmcore.metrics import Judge
 from fmcore.devices import device_name
-from fmcore.training import RECIPES
+from fmcore.metrics import Judge
 from fmcore.sampling import solve_short_of_the_end
 from fmcore.solvers import SOLVERS, odeint
-from fmcore.training import fit
+from fmcore.training import RECIPES, fit
 from fmcore.weights import FlowModel, load_pretrained, load_weights
 
 RESULTS = Path(__file__).parent / "results" / "mnist.json"
@@ -171,7 +170,8 @@ def ours_beside_it(epochs: int, device: str) -> FlowModel:
         device, epochs=epochs, batch_size=128, precision="bf16", progress=False
     )
     torch.manual_seed(0)
-    *_, last = fit(fmcore.UNet(**recipe.network), recipe.path, load_images("mnist"), recipe.train)
+    net, data = fmcore.UNet(**recipe.network), load_images("mnist")
+    *_, last = fit(net, recipe.path, data, recipe.train, loss=recipe.loss)
     return FlowModel(last.ema.eval(), recipe.path, (1, 28, 28))
 
 

@@ -17,19 +17,19 @@ import json
 import platform
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
 
 import fmcore
 from fmcore.data import load_images
-from fmcore.images import to_unit
-from fmcore.losses import cfm_loss
-from fmcore.metrics import Judge
 from fmcore.devices import device_name
-from fmcore.training import RECIPES, Recipe
+from fmcore.images import to_unit
+from fmcore.losses import cfm_loss, logit_normal_times, reference_loss
+from fmcore.metrics import Judge
 from fmcore.sampling import generate
-from fmcore.training import fit
+from fmcore.training import RECIPES, Recipe, fit
 from fmcore.weights import FlowModel
 
 RESULTS = Path(__file__).parent / "results" / "recipe.json"
@@ -45,9 +45,9 @@ def variations(**train) -> dict[str, Recipe]:
 
     return {
         "our recipe": base,
-        "t uniform": changed(times="uniform"),
-        "t logit-normal": changed(times="logit_normal"),
-        "t uniform, weighted robust loss": changed(times="uniform", loss="reference"),
+        "t uniform": replace(base, loss=cfm_loss),
+        "t logit-normal": replace(base, loss=partial(cfm_loss, times=logit_normal_times)),
+        "t uniform, weighted robust loss": replace(base, loss=reference_loss),
         "learning rate 2e-4": changed(lr=2e-4),
         "learning rate 2e-3": changed(lr=2e-3),
         "constant learning rate": changed(schedule="constant"),
@@ -63,7 +63,7 @@ def measure(recipe: Recipe, data, x1: torch.Tensor, judge: Judge, n: int) -> dic
     torch.manual_seed(recipe.train.seed)
     net = fmcore.UNet(**recipe.network)
     start = time.perf_counter()
-    *_, last = fit(net, recipe.path, data, recipe.train)
+    *_, last = fit(net, recipe.path, data, recipe.train, loss=recipe.loss)
     seconds = time.perf_counter() - start
     model = FlowModel(last.ema.eval(), recipe.path, (1, 28, 28)).to("cpu")
     g = torch.Generator().manual_seed(1)

@@ -10,12 +10,12 @@ from torch import nn
 from torchvision import transforms
 
 from fmcore.data import load_images
-from fmcore.paths import Path
+from fmcore.paths import ProbabilityPath
 
 
 def steps(
     net: nn.Module,
-    path: Path,
+    path: ProbabilityPath,
     loss: Callable,
     *,
     batch: int,

@@ -30,13 +30,12 @@ import reference
 import torch
 
 from fmcore.data import load_images
+from fmcore.devices import processor
 from fmcore.losses import cfm_loss
 from fmcore.networks import UNet
-from fmcore.devices import processor
 from fmcore.paths import OTPath
-from fmcore.training import TrainConfig
 from fmcore.sampling import generate
-from fmcore.training import fit
+from fmcore.training import TrainConfig, fit
 
 RESULTS = Path(__file__).parent / "results" / "training.json"
 LR = 1e-3

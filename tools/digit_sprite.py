@@ -1,4 +1,4 @@
-"""Draw fmcore/pretrained/mnist_sprite.png: the pictures of `DigitFigure` for the shipped network.
+"""Draw fmcore/assets/mnist_sprite.png: the pictures of `DigitFigure` for the shipped network.
 
     python tools/digit_sprite.py
 

@@ -115,7 +115,10 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A training in full: what the network is, along which path, and how. See `RECIPES`."""
+    """A training in full: what the network is, along which path, and how. See `RECIPES`.
+
+    `fit(UNet(**r.network), r.path, data, r.train, loss=r.loss, couple=r.couple)` runs recipe r.
+    """
 
     network: dict[str, Any] = field(default_factory=dict)
     """Arguments of `UNet`."""
