@@ -26,7 +26,7 @@ help:
 	@echo "make html    build the book into _build/html"
 	@echo "make lab     open the chapters in JupyterLab"
 	@echo "make test    run every test: units, doctests, chapters, and the site where a Chromium is found"
-	@echo "make lint    check code and notebooks with ruff and nbstripout"
+	@echo "make lint    check code, types and notebooks, in Python and in JavaScript"
 	@echo "make format  let ruff and nbstripout put code and notebooks in order"
 	@echo "make lock    resolve requirements.txt anew from pyproject.toml"
 	@echo "make clean   remove .venv and everything that was built"
@@ -50,6 +50,7 @@ test: $(VENV)/.installed
 lint: $(VENV)/.installed
 	@$(RUN) ruff check
 	@$(RUN) ruff format --check
+	@$(RUN) ty check --quiet
 	@$(RUN) nbstripout --keep-id --verify book/*.ipynb
 
 format: $(VENV)/.installed

@@ -21,6 +21,7 @@ import datetime
 import functools
 import gzip
 import http.server
+import itertools
 import json
 import math
 import os
@@ -132,7 +133,7 @@ def redraws(page, session, rounds: int) -> dict[str, float]:
 
 def frame_rate(page, seconds: float) -> dict[str, float]:
     times = page.evaluate(PLAY, seconds)
-    gaps = [b - a for a, b in zip(times, times[1:], strict=False)]
+    gaps = [b - a for a, b in itertools.pairwise(times)]
     return {
         "frames_per_second": round(1000 * len(gaps) / (times[-1] - times[0]), 1),
         "frame_ms_p95": round(percentile(gaps, 0.95), 1),

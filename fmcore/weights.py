@@ -86,7 +86,8 @@ def load_weights(file: str | Path) -> FlowModel:
     try:
         with safe_open(file, framework="pt") as content:
             header = (content.metadata() or {}).get("fmcore")
-            tensors = {name: content.get_tensor(name) for name in content.keys()}
+            names = content.keys()
+            tensors = {name: content.get_tensor(name) for name in names}
     except (SafetensorError, OSError) as error:
         raise ValueError(
             f"{file} is damaged or not a safetensors file ({error}); other formats are not read, "

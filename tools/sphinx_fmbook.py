@@ -75,9 +75,9 @@ def set_image_sizes(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """Give figures that cells drew their intended width; the style sheet shrinks them to fit."""
     for image in doctree.findall(nodes.image):
         path = Path(app.srcdir, image["uri"])
-        if path.suffix == ".png" and "jupyter_execute" in path.parts and "width" not in image:
-            if width := retina_width(path):
-                image["width"] = f"{width}px"
+        drawn = path.suffix == ".png" and "jupyter_execute" in path.parts
+        if drawn and "width" not in image and (width := retina_width(path)):
+            image["width"] = f"{width}px"
 
 
 def name_once(app: Sphinx, pagename: str, template: str, context: dict, doctree: object) -> None:
@@ -87,7 +87,7 @@ def name_once(app: Sphinx, pagename: str, template: str, context: dict, doctree:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    katex.render_latex = render_latex
+    katex.render_latex = render_latex  # ty: ignore[invalid-assignment]
     app.connect("doctree-resolved", set_image_sizes)
     app.connect("html-page-context", name_once)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

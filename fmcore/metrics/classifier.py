@@ -62,7 +62,8 @@ def load_classifier() -> DigitClassifier:
     """
     model = DigitClassifier()
     with safe_open(WEIGHTS, framework="pt") as file:
-        model.load_state_dict({name: file.get_tensor(name) for name in file.keys()})
+        names = file.keys()
+        model.load_state_dict({name: file.get_tensor(name) for name in names})
     return model.eval().requires_grad_(False)
 
 

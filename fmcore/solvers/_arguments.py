@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -54,7 +55,7 @@ def requested_times(
         # Written so that NaN fails as well.
         if not sign * (t0 - slack * sign) <= sign * t <= sign * (t1 + slack * sign):
             raise ValueError(f"t_eval must lie between t0={t0:g} and t1={t1:g}, got {t!r}")
-    for earlier, later in zip(values, values[1:], strict=False):
+    for earlier, later in pairwise(values):
         if sign * later < sign * earlier:
             raise ValueError(
                 f"t_eval must run from t0={t0:g} to t1={t1:g}, got {later!r} after {earlier!r}"

@@ -44,10 +44,10 @@ def training_device(config: TrainConfig) -> torch.device:
     device = find_device(config.device)
     if config.precision == "fp16" and device.type == "cpu":
         raise ValueError("precision='fp16' needs a GPU; on a CPU take 'bf16' or 'fp32'")
-    if config.precision == "bf16" and device.type == "cuda":
-        if not torch.cuda.is_bf16_supported(including_emulation=False):
-            name = torch.cuda.get_device_name(device)
-            raise ValueError(f"precision='bf16' is not supported by {name}; take 'fp16'")
+    bf16_on_a_gpu = config.precision == "bf16" and device.type == "cuda"
+    if bf16_on_a_gpu and not torch.cuda.is_bf16_supported(including_emulation=False):
+        name = torch.cuda.get_device_name(device)
+        raise ValueError(f"precision='bf16' is not supported by {name}; take 'fp16'")
     return device
 
 

@@ -122,9 +122,9 @@ class Recipe:
 
     network: dict[str, Any] = field(default_factory=dict)
     """Arguments of `UNet`."""
-    path: ProbabilityPath = OTPath(sigma_min=0.0)
+    path: ProbabilityPath = field(default_factory=OTPath)
     """The probability path."""
-    train: TrainConfig = TrainConfig(epochs=50)
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(epochs=50))
     """The numbers of the training."""
     loss: Loss = cfm_loss
     """The loss, which draws its own times."""
