@@ -70,8 +70,8 @@ def load_images(
     the user's cache folder, into which they are downloaded with a progress bar. "digits" needs
     nothing: scikit-learn's 1,797 digits of 8x8 pixels, enlarged to 28x28 (the last 297 are "test").
 
-    Raises `ValueError` for another name or split and for a file whose checksum is wrong (named);
-    `DataUnavailable` when the set cannot be had, with what was tried and what to do.
+    Raises `ValueError` if the name or the split is another, or if the checksum of a file is wrong
+    (named), and `DataUnavailable`, with what was tried and what to do, if the set cannot be had.
 
     >>> load_images("digits", split="test").pixels.shape
     torch.Size([297, 1, 28, 28])

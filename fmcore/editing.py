@@ -15,9 +15,9 @@ def slerp(x: Tensor, y: Tensor, s: float | Tensor) -> Tensor:
 
     (Shoemake 1985.) Noise of many dimensions lies near a sphere; the arc stays near it, and the
     chord cuts through the inside. `s` is a number, or `(B,)`. Where x and y point the same way it
-    is the straight line. `ValueError` for shapes that differ, for values that are not finite, for a
-    zero vector, and for vectors that point in opposite ways, between which there are many arcs;
-    `TypeError` for dtypes that differ.
+    is the straight line. Raises `ValueError` if shapes differ, if a value is not finite, if a
+    vector is zero, or if two vectors are opposite, since there are many arcs between them;
+    `TypeError` if dtypes differ.
 
     >>> slerp(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]]), 0.5)
     tensor([[0.7071, 0.7071]])

@@ -27,7 +27,7 @@ def to_unit(pixels: Tensor) -> Tensor:
 def from_unit(images: Tensor) -> Tensor:
     """Images in [-1, 1] as bytes 0 ... 255; values outside are clamped, the rest is rounded.
 
-    `TypeError` unless they are of a floating dtype, `ValueError` for NaN.
+    Raises `TypeError` unless they are of a floating dtype, `ValueError` if there is a NaN.
 
     >>> from_unit(torch.tensor([-1.0, 0.0, 2.0]))
     tensor([  0, 128, 255], dtype=torch.uint8)

@@ -64,7 +64,7 @@ class FlowModel(nn.Module):
 def save_weights(model: FlowModel, file: str | Path) -> None:
     """Write a model as safetensors, whole or not at all: a crash leaves the old file in place.
 
-    `TypeError` for anything but a `FlowModel`, `ValueError` for a place that cannot be written.
+    Raises `TypeError` unless it is a `FlowModel`, `ValueError` if the file cannot be written.
     """
     if not isinstance(model, FlowModel):
         raise TypeError(f"model must be a FlowModel, got {type(model).__name__}")
@@ -77,8 +77,8 @@ def save_weights(model: FlowModel, file: str | Path) -> None:
 def load_weights(file: str | Path) -> FlowModel:
     """The model in a file that `save_weights` wrote, in evaluation mode, on the CPU.
 
-    `FileNotFoundError` if there is none; `ValueError` for a file that is damaged, that is not
-    safetensors, or whose tensors do not fit the network it names. No code in a file is ever run.
+    Raises `FileNotFoundError` if there is none; `ValueError` if it is damaged, if it is not
+    safetensors, or if its tensors do not fit the network it names. No code in a file is ever run.
     """
     file = Path(file).expanduser()
     if not file.is_file():
@@ -103,7 +103,9 @@ def load_weights(file: str | Path) -> FlowModel:
         model = FlowModel(net, path, tuple(config["shape"]), config["about"])
     except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{file} holds no configuration that fits: {error!r}") from error
-    load_state(net, tensors, f"{file} does not fit the network it names, {network['name']}")
+    if problem := misfit(net, tensors):
+        raise ValueError(f"{file} does not fit the network it names, {network['name']}: {problem}")
+    load_tensors(net, tensors)
     return model.eval()
 
 
@@ -114,16 +116,19 @@ def _built(table: Table, config: dict) -> Any:
     )
 
 
-def load_state(net: nn.Module, tensors: dict[str, Tensor], problem: str) -> None:
-    """Give `net` all of its tensors, in their dtype, or none: `ValueError` that begins so."""
+def misfit(net: nn.Module, tensors: dict[str, Tensor]) -> str | None:
+    """The first tensor that is missing, superfluous or of another shape, in words; None if none."""
     expected = {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
-    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    for name in sorted(expected.keys() | found.keys()):
-        if expected.get(name) != found.get(name):
-            raise ValueError(
-                f"{problem}: {name} should be {expected.get(name, 'absent')} and is "
-                f"{found.get(name, 'absent')}"
-            )
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    for name in sorted(expected.keys() | shapes.keys()):
+        if expected.get(name) != shapes.get(name):
+            wanted, got = expected.get(name, "absent"), shapes.get(name, "absent")
+            return f"{name} should be {wanted} and is {got}"
+    return None
+
+
+def load_tensors(net: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Give `net` all of its tensors, in their dtype."""
     dtypes = {tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()}
     if len(dtypes) == 1:
         net.to(dtype=dtypes.pop())

@@ -68,7 +68,7 @@ class MarginalField:
                 f"target must be a GaussianMixture or an Empirical, got {type(target).__name__}"
             )
         self.target, self.path = target, path
-        self._parameters = tuple(p.to(_wide(p.device)) for p in parameters)
+        self._parameters = tuple(p.to(_widest_dtype(p.device)) for p in parameters)
 
     def __call__(self, x: Tensor, t: float | Tensor) -> Tensor:
         """The marginal velocity a' E[x1 | x] + b' E[x0 | x], shaped like `x`."""
@@ -112,7 +112,7 @@ class MarginalField:
     def _by_rows(self, function: Callable, x: Tensor, t: float | Tensor) -> tuple[Tensor, list]:
         """`t` as `(B, 1)`, and a function of x, t, path and target, a few rows at a time."""
         points_like(x, self.target.shape)
-        x = x.flatten(start_dim=1).to(_wide(x.device))
+        x = x.flatten(start_dim=1).to(_widest_dtype(x.device))
         t = expand_time(t, x)
         parameters = [p.to(x) for p in self._parameters]
         rows = max(1, _CHUNK // self._cost)  # _cost numbers a row
@@ -215,6 +215,6 @@ def _require_spread(var: Tensor, t: Tensor) -> None:
         )
 
 
-def _wide(device: torch.device) -> torch.dtype:
+def _widest_dtype(device: torch.device) -> torch.dtype:
     """float64 if there is one: near b(t) = 0 the posterior turns on tiny differences of x."""
     return torch.float32 if device.type == "mps" else torch.float64

@@ -37,8 +37,8 @@ def precision_recall(x: Tensor, real: Tensor, k: int = 3) -> tuple[float, float]
 
     A set of points covers the balls around each of them that reach to the k-th neighbour within
     the set. Precision is the share of `x` that `real` covers, recall the share of `real` that `x`
-    covers (Kynkäänniemi et al. 2019, eq. 1 and 2, k = 3). `ValueError` for k or fewer points, and
-    for features that are not finite or of different numbers.
+    covers (Kynkäänniemi et al. 2019, eq. 1 and 2, k = 3). Raises `ValueError` if
+    there are k points or fewer, or if features are not finite or differ in number.
 
     >>> g = torch.Generator().manual_seed(0)
     >>> x = torch.randn(500, 2, generator=g)

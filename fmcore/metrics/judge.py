@@ -68,8 +68,8 @@ class Judge:
     they have the bias of the same `n`: a Fréchet distance of few images is too large, whatever they
     are. `nearest_floor` and `sure_floor` are those of all test images, which the classifier has not
     seen and which are not their own neighbours.
-    Compare scores at the same `n` only; the habit is 10,000. `ValueError` for fewer than 200 test
-    images.
+    Compare scores at the same `n` only; the habit is 10,000. Raises `ValueError` if there
+    are fewer than 200 test images.
     """
 
     @torch.no_grad()
@@ -96,9 +96,8 @@ class Judge:
     def __call__(self, images: Tensor, label: Tensor | None = None) -> Evaluation:
         """Judge `(n, 1, 28, 28)` in [-1, 1]; `label` `(n,)` is what was asked for, if anything.
 
-        `ValueError` for images of another shape, for fewer than 200 of them (the covariance of 128
-        features needs more), for more than there are training images, and for values that are not
-        finite.
+        Raises `ValueError` if the images have another shape or are not finite, if there are fewer
+        than 200 of them (the covariance of 128 features needs more), or more than training images.
         """
         n = len(images)
         if images.ndim != 4 or images.shape[1:] != (1, 28, 28) or n < FEWEST:

@@ -27,7 +27,7 @@ class CheckpointError(RuntimeError):
 class Checkpoints:
     """Where and how often a training is saved, and whether it goes on from there.
 
-    `ValueError` for numbers below 1.
+    Raises `ValueError` if a number is below 1.
 
     >>> Checkpoints("runs/digits", every=500).latest() is None
     True
@@ -85,7 +85,7 @@ class Checkpoints:
     def save(self, state: dict, step: int) -> Path:
         """Write `state`, whole or not at all, and delete what is older than the last `keep`.
 
-        `CheckpointError` if the disk is full or gone; what was saved before is still there.
+        Raises `CheckpointError` if the disk is full or gone; what was saved before is still there.
         """
         file = Path(self.folder) / f"step-{step:08d}.pt"
         try:
@@ -104,7 +104,7 @@ class Checkpoints:
     def load(self) -> tuple[dict, Path] | None:
         """The latest state, on the CPU, and its file; None if there is none, or if `resume` is off.
 
-        `CheckpointError` for a damaged file, unless `skip_damaged` allows to go back further.
+        Raises `CheckpointError` if a file is damaged, unless `skip_damaged` allows going back.
         """
         if not self.resume:
             return None

@@ -65,10 +65,11 @@ def fit(
     """
     check_arguments(model, path, config, loss, couple)
     with joined(config.device) as name:
-        config, us = replace(config, device=name), team()
+        config, processes = replace(config, device=name), team()
+        samples = training_data(data, model, config, processes)
         run = TrainingState(
-            model, path, training_data(data, model, config, us), config, training_device(config),
-            team=us, loss=loss, couple=couple, checkpoints=checkpoints,
+            model, path, samples, config, training_device(config),
+            team=processes, loss=loss, couple=couple, checkpoints=checkpoints,
         )  # fmt: skip
         yield from _loop(run)
 

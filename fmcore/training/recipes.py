@@ -32,7 +32,7 @@ Coupling = Callable[..., Any]
 class TrainConfig:
     """How to train, in numbers. Exactly one of `epochs` and `steps` says for how long.
 
-    Raises `ValueError` for a number out of range, `TypeError` for what is not one.
+    Raises `ValueError` if a number is out of range, `TypeError` if it is not a number.
 
     >>> TrainConfig(epochs=50, batch_size=256).lr
     0.0002

@@ -20,7 +20,7 @@ from fmcore.training.identity import differences, identity
 from fmcore.training.processes import Team
 from fmcore.training.recipes import Coupling, TrainConfig
 from fmcore.training.replay import Replayed
-from fmcore.weights import load_state
+from fmcore.weights import load_tensors, misfit
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -123,8 +123,10 @@ class TrainingState:
     def _restore(self, state: dict[str, Any], file: Path) -> None:
         if differ := differences(self.identity, state["what"]):
             raise ValueError(f"{file} is of another training: {'; '.join(differ)}")
-        load_state(self.model, state["weights"], f"{file} is of another network")
-        load_state(self.ema, state["averages"], f"{file} is of another network")
+        for net, tensors in ((self.model, state["weights"]), (self.ema, state["averages"])):
+            if problem := misfit(net, tensors):
+                raise ValueError(f"{file} is of another network: {problem}")
+            load_tensors(net, tensors)
         self.optimizer.load_state_dict(state["optimizer"])
         for group in self.optimizer.param_groups:  # theirs may have been replayed, or not
             group.update(lr=self.lr, capturable=self.replays)
