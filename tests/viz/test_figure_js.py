@@ -52,7 +52,7 @@ def node() -> str:
 def js(tmp_path_factory):
     """Runs jobs in the figure's scripts."""
     program = tmp_path_factory.mktemp("js") / "figure.mjs"
-    program.write_text(bundle("figure.js") + RUNNER.read_text("utf-8"), "utf-8")
+    program.write_text(bundle("flow_figure.js") + RUNNER.read_text("utf-8"), "utf-8")
 
     def run(*jobs):
         done = subprocess.run(

@@ -2,7 +2,7 @@
 // one point; of a marginal field also the conditional paths whose mean it is.
 
 import { arrow, blend, fade, line, marks } from "./draw.js";
-import { Run } from "./run.js";
+import { Run } from "../flow/run.js";
 
 const MOST_PATHS = 60; // conditional paths shown: the likeliest
 

@@ -1,8 +1,8 @@
 // From a host to a figure: reads the data, and shows in the figure's place what is wrong with them.
 
-import { make } from "./controls.js";
-import { unpack } from "./fields.js";
-import { followTheme } from "./look.js";
+import { make } from "../ui/controls.js";
+import { unpack } from "../fields/fields.js";
+import { followTheme } from "../layers/look.js";
 
 /**
  * `model.get("spec")` is the figure's data, an object or its JSON. build(spec, fail) returns

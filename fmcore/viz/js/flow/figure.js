@@ -1,10 +1,10 @@
 // The figure: what is chosen, what follows from it, and when it is drawn anew.
 
-import { makeField } from "./fields.js";
-import { look } from "./look.js";
-import { Panel } from "./panel.js";
-import { Player } from "./player.js";
-import { follow, inspect } from "./probe_layer.js";
+import { makeField } from "../fields/fields.js";
+import { look } from "../layers/look.js";
+import { Panel } from "../layers/panel.js";
+import { Player } from "../ui/player.js";
+import { follow, inspect } from "../layers/probe_layer.js";
 import { draw } from "./random.js";
 import { meanDistance, meanEnd, Run } from "./run.js";
 

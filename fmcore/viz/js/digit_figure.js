@@ -1,11 +1,11 @@
 // The figure for digits: render({ model, el }). On the left they are on their way from noise, at a
 // time; on the right is where the chosen solver takes the same noises in so many steps.
 
-import { make, playButton, range, select } from "./controls.js";
-import { mount } from "./mount.js";
-import { Player } from "./player.js";
-import { Sprite } from "./sprite.js";
-import { number, plural } from "./words.js";
+import { make, playButton, range, select } from "./ui/controls.js";
+import { mount } from "./host/mount.js";
+import { Player } from "./ui/player.js";
+import { Sprite } from "./layers/sprite.js";
+import { number, plural } from "./ui/words.js";
 
 const SCALE = 6; // pixels of the canvas for one of a digit; the page makes it fit
 const GAP = 1; // between two digits, in pixels of a digit

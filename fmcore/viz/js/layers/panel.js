@@ -3,13 +3,13 @@
 // ring that marks the starting point.
 
 import { Camera } from "./camera.js";
-import { make } from "./controls.js";
+import { make } from "../ui/controls.js";
 import { Layer } from "./draw.js";
 import { FieldLayer } from "./field_layer.js";
 import { drawScales, drawTarget } from "./ground_layer.js";
 import { ParticleLayer } from "./particle_layer.js";
 import { drawHover, drawPath } from "./probe_layer.js";
-import { number } from "./words.js";
+import { number } from "../ui/words.js";
 
 export class Panel {
   constructor(spec, field) {

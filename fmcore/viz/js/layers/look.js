@@ -1,7 +1,7 @@
 // Light and dark: who decides, and the few colours that differ.
 
 import { blend } from "./draw.js";
-import { pageTheme, watchPage } from "./page_theme.js";
+import { pageTheme, watchPage } from "../host/page_theme.js";
 
 const LOOKS = {
   light: { stage: "#f5f7f8", ink: "#26292d", quiet: "#6b7178", air: 0.5, trail: 0.75, lift: 0 },

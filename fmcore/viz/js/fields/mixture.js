@@ -6,7 +6,7 @@
 //
 // and u(x) = sum_k p(k | x) u_k(x). Data points are components with s = 0.
 
-import { assemble, each, f64, inBlocks, load, set, store, whole } from "./simd.js";
+import { assemble, each, f64, inBlocks, load, set, store, whole } from "./kernels.js";
 
 const PATHS = {
   OTPath: ({ sigma_min: sigma }) => (t) => ({ a: t, b: 1 - t + sigma * t, da: 1, db: sigma - 1 }),

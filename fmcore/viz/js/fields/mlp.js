@@ -2,7 +2,7 @@
 // SiLU units. Within one evaluation t is the same for all points, so what the embedding adds to the
 // first layer is a bias.
 
-import { assemble, each, f32, inBlocks, load, plus, set, store, whole } from "./simd.js";
+import { assemble, each, f32, inBlocks, load, plus, set, store, whole } from "./kernels.js";
 
 const POINTS = 64; // at a time: their activations stay in the cache
 const ROW = 4 * POINTS; // bytes of one unit's activations

@@ -1,12 +1,12 @@
 // The living figure: render({ model, el }), as anywidget and MyST call it, and as the figure's own
 // frame does.
 
-import { button, check, make, playButton, range, select } from "./controls.js";
-import { Figure } from "./figure.js";
-import { mount } from "./mount.js";
-import { listen } from "./pointer.js";
-import { describePoint, Readout } from "./readout.js";
-import { number, plural } from "./words.js";
+import { button, check, make, playButton, range, select } from "./ui/controls.js";
+import { Figure } from "./flow/figure.js";
+import { mount } from "./host/mount.js";
+import { listen } from "./ui/pointer.js";
+import { describePoint, Readout } from "./ui/readout.js";
+import { number, plural } from "./ui/words.js";
 
 const VIEWS = { arrows: "Arrows", streamlines: "Streamlines", particles: "Particles" };
 
