@@ -199,23 +199,41 @@ def test_fixed_steps_agree(js, tableau, span):
             close(frame, state)
 
 
-@pytest.mark.parametrize("span", [(0.0, 1.0), (1.0, 0.2)])
-@pytest.mark.parametrize("method", ["bosh3", "dopri5"])
-def test_adaptive_steps_agree(js, method, span):
-    x, tableau = points(), SOLVERS[method]
-    heun12 = dataclasses.replace(  # an embedded pair that is not "first same as last"
+# The embedded methods, and a pair that is not "first same as last".
+EMBEDDED = {
+    "bosh3": SOLVERS["bosh3"],
+    "dopri5": SOLVERS["dopri5"],
+    "heun12": dataclasses.replace(
         SOLVERS["heun"], name="heun12", b_embedded=(1.0, 0.0), embedded_order=1
-    )
-    for solver in (tableau, heun12):
-        for field in (WINDS["sum"], MarginalField(MIX, OTPath(sigma_min=0.05))):
-            for tolerance in (1e-2, 1e-5):
-                options = {"rtol": tolerance, "atol": tolerance}
-                job = {"job": "adaptive", "field": data(field), "tableau": solver.as_dict()}
-                (found,) = js({**job, "span": span, **options, **split(x)})
-                expected = odeint(field, x, span, method=solver, **options)
-                close([found["x"], found["y"]], expected.x)
-                counts = {key: getattr(expected, key) for key in ("nfe", "accepted", "rejected")}
-                assert counts == {key: found[key] for key in counts}
+    ),
+}
+
+
+def adaptive_agrees(js, field, tableau, span, tolerances, x):
+    """End points, evaluations, accepted and rejected steps, for each tolerance."""
+    job = {"job": "adaptive", "field": data(field), "tableau": tableau.as_dict(), "span": span}
+    options = [{"rtol": tolerance, "atol": tolerance} for tolerance in tolerances]
+    found = js(*({**job, **split(x), **option} for option in options))
+    for one, option in zip(found, options, strict=True):
+        expected = odeint(field, x, span, method=tableau, **option)
+        counts = {key: getattr(expected, key) for key in ("nfe", "accepted", "rejected")}
+        assert counts == {key: one[key] for key in counts}, option
+        close([one["x"], one["y"]], expected.x)
+
+
+@pytest.mark.parametrize("span", [(0.0, 1.0), (1.0, 0.2)])
+@pytest.mark.parametrize("method", EMBEDDED)
+def test_adaptive_steps_agree(js, method, span):
+    for field in (WINDS["sum"], MarginalField(MIX, OTPath(sigma_min=0.05))):
+        adaptive_agrees(js, field, EMBEDDED[method], span, (1e-2, 1e-5), points())
+
+
+@pytest.mark.parametrize("method", ["bosh3", "dopri5"])
+@pytest.mark.parametrize("wind", [name for name in WINDS if name != "uniform"])
+def test_adaptive_steps_agree_at_a_hundred_tolerances(js, wind, method):
+    """Now and then a step ends so near to the end of the span that a hair decides what follows."""
+    tolerances = torch.logspace(-1, -5, 100, dtype=torch.float64).tolist()
+    adaptive_agrees(js, WINDS[wind], EMBEDDED[method], SPAN, tolerances, points(20))
 
 
 def test_a_wrong_tableau_is_noticed(js):
