@@ -193,8 +193,8 @@ def _error(module: str, line: int, trouble: str, advice: str) -> ValueError:
 
 def _text(code: list[_Token]) -> str:
     """The code without comments, and with blanks and line ends only where they matter."""
-    blanks = (_blank(last, token) for last, token in zip(code, code[1:], strict=False))
-    return "".join(blank + token.text for blank, token in zip(["", *blanks], code, strict=True))
+    pairs = zip([None, *code], code, strict=False)
+    return "".join(_blank(last, token) + token.text for last, token in pairs)
 
 
 # Where a line ends after the first of these or goes on with one of the second, JavaScript supplies
@@ -204,8 +204,10 @@ _OPEN, _ON = set("{([,;:?=&|<>!~^%"), set(")]},;:?=&|<>%")
 _APART = set("{}()[];,:?=<>&|!~^%\"'`")
 
 
-def _blank(last: _Token, token: _Token) -> str:
+def _blank(last: _Token | None, token: _Token) -> str:
     """What has to stand between two tokens."""
+    if last is None:
+        return ""
     left, right = last.text[-1], token.text[0]
     if "\n" in token.gap:
         joined = last.kind == "sign" and left in _OPEN or token.kind == "sign" and right in _ON

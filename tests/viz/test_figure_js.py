@@ -133,6 +133,36 @@ def test_networks_agree(js, dtype, tolerance, hidden, depth):
                 close(uv, net(x, t).double(), tolerance)
 
 
+def random_field(seed):
+    """A mixture, a data set or a network of any size."""
+    g = torch.Generator().manual_seed(seed)
+    count = int(torch.randint(1, 60, (1,), generator=g))
+    means = 2 * torch.randn(count, 2, generator=g, dtype=torch.float64)
+    stds = 0.1 + torch.rand(count, 2, generator=g, dtype=torch.float64)
+    weights = 0.1 + torch.rand(count, generator=g, dtype=torch.float64)
+    torch.manual_seed(seed)
+    return (
+        MarginalField(GaussianMixture(means, stds, weights), OTPath(sigma_min=0.1)),
+        MarginalField(Empirical(means), VPPath(0.2, 15.0)),
+        MLP(hidden=count, depth=1 + seed % 3, time_dim=2 * (2 + seed % 5)),
+    )[seed % 3]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_kernel_computes_what_it_stands_for(js, seed):
+    """And where there is no WebAssembly, JavaScript computes the same."""
+    field, x, times = random_field(seed), points(1301, seed), [0.0, 0.37, 0.9]
+    job = {"job": "kernel", "field": data(field, (0.0, 0.9)), "t": times, **split(x)}
+    (found,) = js(job)
+    assert found["has_kernel"] == [True, False]
+    assert found["costs"][0] < found["costs"][1]  # so that portions stay short
+    assert found["without"] == found["plain"]
+    for fast, plain in zip(found["fast"], found["plain"], strict=True):
+        plain = torch.tensor(plain, dtype=torch.float64).T
+        # In double precision the ten terms of the kernel's exp are 7e-12 off; or single precision.
+        close(fast, plain, 1e-5 if isinstance(field, MLP) else 1e-11)
+
+
 def swirl(x, t):
     speed = torch.exp(-(x**2).sum(1, keepdim=True) / 4) * (1 + torch.sin(3 * t))
     return speed * torch.stack([-x[:, 1], x[:, 0]], 1)

@@ -88,10 +88,18 @@ class Counter {
 if (x) { y = 5 }
 (() => { y += 1 })();
 label: for (const z of[1, 2]) { if (z > 1) break label }
+let z = 3;
+function loops() {
+  while (z-- > 1);
+}
+function empty() { if (z) z = 9; else; }
+loops(), empty();
+for (;;) { break; }
+const holes = [[1, ,].length, [,].length, [1,].length, [[, 2,]], ((a, b,) => a + b)(1, 2,), z];
 const optional = x ?.5 : names?.import;
 export const result = [
   url, quote, word, text, pattern, half, inside, x, y, signs, nothing() ?? "nothing", sum, list,
-  lines, Counter.start, new Counter().n, optional,
+  lines, holes, Counter.start, new Counter().n, optional,
 ];
 """
     if not NODE:
