@@ -1,116 +1,206 @@
-// The living figure: render({ model, el }), as anywidget and MyST call it, and as the figure's own
-// frame does.
+// The living figure of a velocity field: render({ model, el }), as anywidget and MyST call it, and as
+// the figure's own frame does.
 
-import { button, check, make, playButton, range, select } from "./ui/controls.js";
-import { Figure } from "./flow/figure.js";
+import { inspect, makeField } from "./fields/fields.js";
+import { Computation } from "./flow/computation.js";
+import { draw } from "./flow/random.js";
 import { mount } from "./host/mount.js";
+import { makeLook } from "./layers/look.js";
+import { Panel } from "./layers/panel.js";
+import { make, setText } from "./ui/controls.js";
+import { flowControls, STALE } from "./ui/flow_controls.js";
+import { Player } from "./ui/player.js";
 import { listen } from "./ui/pointer.js";
 import { describePoint, Readout } from "./ui/readout.js";
-import { number, plural } from "./ui/words.js";
 
-const VIEWS = { arrows: "Arrows", streamlines: "Streamlines", particles: "Particles" };
+/** @typedef {import("./ui/flow_controls.js").FlowState} FlowState */
 
+const FIRST = 30; // milliseconds for the first picture of a costly field, and then
+const MORE = 12; // for each of the pictures that complete it
+const TARGET_DOTS = 600; // at most
+const TARGET_SEED = 9;
+
+/** @param {Host} host */
 export function render({ model, el }) {
   return mount({ model, el }, (spec, fail) => build(spec, fail, el));
 }
 
 export default { render };
 
-function build(spec, fail, el) {
-  const stage = make("div", { className: "fm-stage" });
-  const note = make("div", { className: "fm-note" });
-  const hint = make("span", { className: "fm-hint", "aria-hidden": "true" }, "drag me");
-  const readout = new Readout(spec);
+/** The panels on their stage, what they show, and when that is computed and drawn anew. */
+export class FlowFigure {
+  /**
+   * Called after each picture; computed: whether its results are other than those of the one before.
+   * @type {(computed: boolean) => void}
+   */
+  onPainted = () => {};
+  /** @type {Panel[]} */
+  panels = [];
+  /** @type {Inspection | null} */
+  found = null;
+  runsStale = true;
+  wordsStale = true;
+  milliseconds = 0; // that the last picture took
 
-  function adopt({ node, handle, camera }) {
-    const clamp = ([x, y]) => {
-      const [xmin, xmax, ymin, ymax] = camera.view();
-      return [Math.min(Math.max(x, xmin), xmax), Math.min(Math.max(y, ymin), ymax)];
+  /**
+   * @param {FlowSpec} spec
+   * @param {(error: Error) => void} fail
+   */
+  constructor(spec, fail) {
+    this.spec = spec;
+    /** @type {FlowState} */
+    this.state = { ...spec.start_state, hover: null };
+    this.field = makeField(spec.field);
+    this.computation = new Computation(spec, this.field);
+    const dots = Math.min(TARGET_DOTS, spec.particles);
+    this.target = spec.target && draw(spec.target, dots, TARGET_SEED);
+    this.look = makeLook("light", spec.colors);
+    this.stage = make("div", { className: "fm-stage" });
+    this.hint = make("span", { className: "fm-hint", "aria-hidden": "true" }, "drag me");
+    this.player = new Player(this.state, fail);
+    this.player.onPaint = () => this.#paint();
+  }
+
+  get t() {
+    const [t0, t1] = this.spec.span;
+    return t0 + this.state.share * (t1 - t0);
+  }
+
+  /**
+   * Takes over what has changed, and asks for a new picture.
+   * @param {Partial<FlowState>} changes
+   */
+  set(changes) {
+    const names = /** @type {(keyof FlowState)[]} */ (Object.keys(changes));
+    const stale = names.filter((name) => changes[name] !== this.state[name]).map((n) => STALE[n]);
+    if (stale.includes("runs")) this.runsStale = true;
+    if (stale.includes("field")) for (const panel of this.panels) panel.stale.field = true;
+    Object.assign(this.state, changes);
+    if (this.panels.length !== this.#panelsWanted()) this.fit();
+    this.player.requestPaint();
+  }
+
+  /** @param {Theme} name */
+  theme(name) {
+    this.look = makeLook(name, this.spec.colors);
+    this.wordsStale = true;
+    for (const panel of this.panels) panel.stale = { ground: true, field: true };
+    this.player.requestPaint();
+  }
+
+  /** Panels share the stage: beside each other or one above the other, whichever shows them larger. */
+  fit() {
+    while (this.panels.length > this.#panelsWanted()) this.panels.pop()?.node.remove();
+    while (this.panels.length < this.#panelsWanted()) this.#addPanel();
+    const [xmin, xmax, ymin, ymax] = this.spec.extent;
+    const { clientWidth: width, clientHeight: height } = this.stage;
+    /** @type {(w: number, h: number) => number} */
+    const scale = (w, h) => Math.min(w / (xmax - xmin), h / (ymax - ymin));
+    const beside = scale(width / 2, height) >= scale(width, height / 2);
+    this.stage.style.flexDirection = beside ? "row" : "column";
+    for (const panel of this.panels) panel.fit();
+    this.player.requestPaint();
+  }
+
+  #panelsWanted() {
+    return this.state.compare ? 2 : 1;
+  }
+
+  #addPanel() {
+    const panel = new Panel(this.spec, this.field);
+    if (this.panels.length === 0) panel.handle.append(this.hint);
+    this.panels.push(panel);
+    this.stage.append(panel.node);
+    /** @param {Point} to */
+    const onMove = (to) => {
+      this.hint.remove();
+      this.set({ start: panel.camera.clamp(to) });
     };
-    if (!figure.panels[1]) handle.append(hint);
-    listen(node, handle, camera, {
-      start([x, y], relative) {
-        hint.remove();
-        const { start } = figure.state;
-        figure.set({ start: clamp(relative ? [start[0] + x, start[1] + y] : [x, y]) });
-      },
-      hover: (hover) => figure.set({ hover }),
+    listen(panel, {
+      onMove,
+      onNudge: ([dx, dy]) => onMove([this.state.start[0] + dx, this.state.start[1] + dy]),
+      onHover: (hover) => this.set({ hover }),
     });
   }
 
-  function changed(computed) {
-    time.set(figure.state.share);
-    play.set(figure.state.playing);
-    const text = figure.found ? describePoint(figure.found) : "";
-    if (note.textContent !== text) note.textContent = text;
+  /** Whether there is more to compute. */
+  #paint() {
+    const begun = performance.now();
+    const { spec, state, computation, t } = this;
+    const computed = this.runsStale || !computation.done;
+    const milliseconds = this.runsStale ? FIRST : MORE;
+    if (this.runsStale) computation.restart(state);
+    this.runsStale = false;
+    computation.work(milliseconds);
+    this.found = state.hover && inspect(this.field, t, state.hover, spec.conditionals);
+    const { look, target, found } = this;
+    this.panels.forEach((panel, i) => {
+      const { runs, paths, exact } = computation;
+      const shown = { run: runs[i], path: paths[i], exact };
+      panel.paint({ state, t, span: spec.span, look, target, found, ...shown });
+    });
+    this.milliseconds = performance.now() - begun;
+    this.onPainted(computed || this.wordsStale);
+    this.wordsStale = false;
+    return !computation.done;
+  }
+
+  /** All there is to know, in figures: for the readout, and for tests. */
+  report() {
+    const { computation } = this;
+    return {
+      ...structuredClone(this.state),
+      t: this.t,
+      ...computation.report(),
+      particles: this.spec.particles,
+      hover: this.found,
+      theme: this.look.theme,
+      pending: this.runsStale || !computation.done || this.player.scheduled,
+      milliseconds: this.milliseconds,
+    };
+  }
+}
+
+/**
+ * @param {FlowSpec} spec
+ * @param {(error: Error) => void} fail
+ * @param {FigureElement} el
+ * @returns {Mounted}
+ */
+function build(spec, fail, el) {
+  const figure = new FlowFigure(spec, fail);
+  /** @param {Partial<FlowState>} changes */
+  const set = (changes) => figure.set(changes);
+  const controls = flowControls(spec, figure.state, set, () => figure.player.toggle());
+  const note = make("div", { className: "fm-note" });
+  const readout = new Readout(spec);
+  figure.stage.append(note);
+
+  figure.onPainted = (computed) => {
+    controls.update();
+    setText(note, figure.found ? describePoint(figure.found) : "");
     el.dataset.t = figure.t.toFixed(3);
     if (!computed) return;
     const report = figure.report();
     readout.show(report, figure);
-    hint.classList.toggle("fm-right", report.end?.[0] < report.start[0]);
-    Object.assign(el.dataset, { solver: report.solver, steps: report.steps, nfe: report.nfe });
-  }
+    figure.hint.classList.toggle("fm-right", report.end?.[0] < report.start[0]);
+    const { solver, steps, nfe } = report;
+    Object.assign(el.dataset, { solver, steps, nfe });
+  };
 
-  const figure = new Figure(spec, stage, { adopt, changed, fail });
-  const { state, span } = figure;
-  stage.append(note);
-
-  const clock = (share) => `t = ${number(span[0] + share * (span[1] - span[0]))}`;
-  const play = playButton(state.playing, () => figure.toggle());
-  const time = range("Time", { min: 0, max: 1, step: 0.01 }, state.share, clock, (share) =>
-    figure.set({ share, playing: false }),
-  );
-  const first = choice(["Solver", "Steps", "Tolerance"], spec, state, (change) => figure.set(change));
-  const names = ["Compare", "Steps to compare", "Tolerance to compare"];
-  const second = choice(names, spec, state.compare, (change) => {
-    const compare = { ...spec.compare_state, ...state.compare, ...change };
-    figure.set({ compare: compare.solver ? compare : null });
-  });
-  const views = Object.entries(VIEWS).map(([name, text]) =>
-    check(text, state.views[name], (on) => figure.set({ views: { ...state.views, [name]: on } })),
-  );
-  const fresh = button("New particles", () => figure.set({ seed: state.seed + 1 }));
-
-  el.fmFigure = { state: () => figure.report(), set: (change) => figure.set(change) };
+  el.fmFigure = { state: () => figure.report(), set };
   return {
     node: make(
       "div",
       { className: "fm" },
-      stage,
-      make("div", { className: "fm-row fm-time" }, play, time.node),
-      make("div", { className: "fm-row" }, first, second, make("div", { className: "fm-group" }, ...views, fresh)),
+      figure.stage,
+      ...controls.nodes,
       readout.node,
       readout.live,
     ),
     resize: () => figure.fit(),
-    show: (visible) => figure.show(visible),
+    show: (visible) => figure.player.show(visible),
     theme: (name) => figure.theme(name),
-    stop: () => figure.stop(),
+    stop: () => figure.player.stop(),
   };
-}
-
-/** A solver with its steps, or with its tolerance if it chooses the steps itself. */
-function choice([title, stepsTitle, toleranceTitle], spec, now, tell) {
-  const chosen = now ?? { ...spec.compare_state, solver: "" };
-  const options = spec.solvers.map(({ id, label }) => [id, label]);
-  if (title === "Compare") options.unshift(["", "nothing"]);
-  const steps = range(
-    stepsTitle, { min: 1, max: spec.most_steps, step: 1 }, chosen.steps,
-    (n) => plural(n, "step"), (n) => tell({ steps: n }),
-  );
-  const tolerance = range(
-    toleranceTitle, { min: 1, max: 7, step: 1 }, Math.round(-Math.log10(chosen.tolerance)),
-    (k) => `to 10⁻${"¹²³⁴⁵⁶⁷"[k - 1]}`, (k) => tell({ tolerance: 10 ** -k }),
-  );
-  const fit = (id) => {
-    const adaptive = spec.solvers.some((one) => one.id === id && one.adaptive);
-    steps.node.hidden = !id || adaptive;
-    tolerance.node.hidden = !id || !adaptive;
-  };
-  fit(chosen.solver);
-  const solver = select(title, options, chosen.solver, (id) => {
-    fit(id);
-    tell({ solver: id });
-  });
-  return make("div", { className: "fm-choice" }, solver, steps.node, tolerance.node);
 }

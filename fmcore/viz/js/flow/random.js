@@ -1,6 +1,9 @@
 // Draws that a seed repeats: the same particles in every browser.
 
-/** A generator of uniform numbers in [0, 1) (Steele & Vigna's 32-bit mixer, "mulberry32"). */
+/**
+ * A generator of uniform numbers in [0, 1) (Steele & Vigna's 32-bit mixer, "mulberry32").
+ * @param {number} seed
+ */
 export function uniform(seed) {
   let state = seed >>> 0;
   return () => {
@@ -12,8 +15,12 @@ export function uniform(seed) {
   };
 }
 
-/** A generator of standard normal numbers (Box & Muller 1958). */
+/**
+ * A generator of standard normal numbers (Box & Muller 1958).
+ * @param {() => number} random
+ */
 export function normal(random) {
+  /** @type {number | null} */
   let spare = null;
   return () => {
     if (spare !== null) {
@@ -28,7 +35,14 @@ export function normal(random) {
   };
 }
 
-/** `n` draws from the source that the figure's data names, as { x, y }. */
+/**
+ * `n` draws from the source that the figure's data name.
+ *
+ * @param {Distribution} source
+ * @param {number} n
+ * @param {number} seed
+ * @returns {Cloud}
+ */
 export function draw(source, n, seed) {
   const random = uniform(seed);
   const gauss = normal(random);
@@ -41,13 +55,23 @@ export function draw(source, n, seed) {
       y[i] = ymin + (ymax - ymin) * random();
     } else if (source.kind === "mixture") {
       const { means, stds, weights } = source;
-      let k = 0;
-      for (let left = random(); k < weights.length - 1 && left >= weights[k]; k++) left -= weights[k];
+      const k = choose(weights, random());
       x[i] = means[2 * k] + stds[2 * k] * gauss();
       y[i] = means[2 * k + 1] + stds[2 * k + 1] * gauss();
     } else {
-      throw new Error(`no source of the kind "${source.kind}"`);
+      throw new Error(`no source of the kind "${/** @type {any} */ (source).kind}"`);
     }
   }
   return { x, y };
+}
+
+/**
+ * The index, chosen with these probabilities, that a uniform number falls on.
+ * @param {Numbers} weights
+ * @param {number} u
+ */
+function choose(weights, u) {
+  let k = 0;
+  for (let left = u; k < weights.length - 1 && left >= weights[k]; k++) left -= weights[k];
+  return k;
 }

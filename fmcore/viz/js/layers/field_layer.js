@@ -2,7 +2,38 @@
 
 import { arrow, fade } from "./draw.js";
 
-/** Points in the middle of cells that are about `size` wide, anchored so that zero is a corner. */
+/** @typedef {import("./camera.js").Camera} Camera */
+
+// One scale for all times: an arrow of full length is as fast as all but the fastest tenth.
+const FULL_SPEED = 0.9;
+const SAMPLE_CELLS = 12; // along the width of the extent
+const SAMPLE_TIMES = [0, 0.25, 0.5, 0.75, 0.95]; // shares of the span; some fields have no end
+
+// The cells of the arrows: so many across the stage, but neither crowded nor lost.
+const ARROWS_ACROSS = 17;
+const [LEAST_CELL, MOST_CELL] = [24, 36]; // pixels
+const ARROW_LENGTH = 0.92; // of a cell, at full speed: a gap stays between one and the next
+const MOST_SPEED = 1.15; // times full: a faster arrow would reach into its neighbours
+const ARROW_THICKNESS = 0.05; // of a cell
+// Three shades, so that the slow air recedes; each is one fill. Slower air is left out.
+const SHADES = [
+  { from: 0.02, to: 0.2, opacity: 0.6 },
+  { from: 0.2, to: 0.5, opacity: 0.8 },
+  { from: 0.5, to: Infinity, opacity: 1 },
+];
+
+const SEEDS_APART = 30; // pixels between the middles of two streamlines
+const STRIDE = 5; // pixels
+const STRIDES = 11; // to each side of the middle
+const STANDSTILL = 1e-3; // of full speed: where the field is slower a streamline stays
+const PIECES = 4; // of a streamline: thin behind, full in front, so that it shows its direction
+const BEHIND_ARROWS = 0.6; // opacity
+
+/**
+ * Points in the middle of cells that are about `size` wide, anchored so that zero is a corner.
+ * @param {Box} box
+ * @param {number} size
+ */
 function cells([xmin, xmax, ymin, ymax], size) {
   const x = [];
   const y = [];
@@ -19,90 +50,128 @@ function cells([xmin, xmax, ymin, ymax], size) {
 }
 
 export class FieldLayer {
-  constructor(field, camera, [t0, t1]) {
-    Object.assign(this, { field, camera });
-    // One scale for all times: the speed that all but the fastest tenth do not exceed.
-    const { x, y, n } = cells(camera.extent, (camera.extent[1] - camera.extent[0]) / 12);
+  /**
+   * @param {Field} field
+   * @param {Camera} camera
+   * @param {Span} span
+   */
+  constructor(field, camera, span) {
+    this.field = field;
+    this.camera = camera;
+    this.fullSpeed = this.#measure(span);
+  }
+
+  /** @param {Span} span */
+  #measure([t0, t1]) {
+    const { extent } = this.camera;
+    const { x, y, n } = cells(extent, (extent[1] - extent[0]) / SAMPLE_CELLS);
     const [u, v] = [new Float64Array(n), new Float64Array(n)];
+    /** @type {number[]} */
     const speeds = [];
-    for (const share of [0, 0.25, 0.5, 0.75, 0.95]) {
-      field.evaluate(t0 + share * (t1 - t0), x, y, n, u, v);
+    for (const share of SAMPLE_TIMES) {
+      this.field.evaluate(t0 + share * (t1 - t0), x, y, n, u, v);
       for (let i = 0; i < n; i++) speeds.push(Math.hypot(u[i], v[i]));
     }
     speeds.sort((a, b) => a - b);
-    this.unit = speeds[Math.floor(0.9 * speeds.length)] || speeds.at(-1) || 1;
+    return speeds[Math.floor(FULL_SPEED * speeds.length)] || speeds[speeds.length - 1] || 1;
   }
 
-  arrows(ctx, t, look) {
-    const { camera, field, unit } = this;
-    const pixels = Math.min(Math.max(Math.sqrt(camera.width * camera.height) / 17, 24), 36);
-    const size = pixels / camera.scale;
-    const { x, y, n } = cells(camera.view(field.domain), size);
+  /**
+   * @param {Context} ctx
+   * @param {Scene} scene
+   */
+  draw(ctx, { state, t, look }) {
+    const { arrows, streamlines } = state.views;
+    if (streamlines) this.#streamlines(ctx, t, look.field, arrows ? BEHIND_ARROWS : 1);
+    if (arrows) this.#arrows(ctx, t, look.field, look.air);
+  }
+
+  /**
+   * @param {Context} ctx
+   * @param {number} t
+   * @param {string} color
+   * @param {number} opacity
+   */
+  #arrows(ctx, t, color, opacity) {
+    const { camera, field, fullSpeed } = this;
+    const even = Math.sqrt(camera.width * camera.height) / ARROWS_ACROSS;
+    const cell = Math.min(Math.max(even, LEAST_CELL), MOST_CELL);
+    const { x, y, n } = cells(camera.view(field.domain), cell / camera.scale);
     const [u, v] = [new Float64Array(n), new Float64Array(n)];
     field.evaluate(t, x, y, n, u, v);
-    // Three shades, so that the slow air recedes; each is one fill.
-    for (const [low, high, shade] of [[0.02, 0.2, 0.6], [0.2, 0.5, 0.8], [0.5, Infinity, 1]]) {
+    for (const shade of SHADES) {
       ctx.beginPath();
       for (let i = 0; i < n; i++) {
-        const speed = Math.hypot(u[i], v[i]) / unit;
-        if (!(speed >= low && speed < high)) continue;
-        const length = (0.92 * pixels * Math.min(speed, 1.15)) / (speed || 1) / unit;
-        const [dx, dy] = [length * u[i], -length * v[i]];
-        arrow(ctx, camera.x(x[i]) - dx / 2, camera.y(y[i]) - dy / 2, dx, dy, pixels * 0.05);
+        const speed = Math.hypot(u[i], v[i]) / fullSpeed;
+        if (!(speed >= shade.from && speed < shade.to)) continue;
+        const length = ARROW_LENGTH * cell * Math.min(speed, MOST_SPEED);
+        const scale = length / (speed * fullSpeed);
+        const [dx, dy] = [scale * u[i], -scale * v[i]];
+        const [px, py] = [camera.x(x[i]) - dx / 2, camera.y(y[i]) - dy / 2];
+        arrow(ctx, px, py, dx, dy, ARROW_THICKNESS * cell);
       }
-      ctx.fillStyle = fade(look.field, look.air * shade);
+      ctx.fillStyle = fade(color, opacity * shade.opacity);
       ctx.fill();
     }
   }
 
-  /** Integral curves of the field held at time t, through even seeds, of even length in space. */
-  streamlines(ctx, t, look, opacity) {
-    const { camera, field } = this;
-    const size = 30 / camera.scale;
-    const seeds = cells(camera.view(field.domain), size);
-    const { n } = seeds;
-    const [u, v, mx, my] = Array.from({ length: 4 }, () => new Float64Array(n));
-    const stride = 5 / camera.scale;
-    const half = 11;
-    const slow = 1e-3 * this.unit;
-    // Both halves of each line in lockstep: midpoint steps of one stride along v / |v|.
-    const sides = [1, -1].map((sign) => {
-      const states = [[seeds.x, seeds.y]];
-      for (let k = 0; k < half; k++) {
-        const [x, y] = states[k];
-        const [nx, ny] = [new Float64Array(n), new Float64Array(n)];
-        const advance = (far, outX, outY) => {
-          for (let i = 0; i < n; i++) {
-            const w = (sign * far) / (Math.hypot(u[i], v[i]) + slow);
-            outX[i] = x[i] + w * u[i];
-            outY[i] = y[i] + w * v[i];
-          }
-        };
-        field.evaluate(t, x, y, n, u, v);
-        advance(stride / 2, mx, my);
-        field.evaluate(t, mx, my, n, u, v);
-        advance(stride, nx, ny);
-        states.push([nx, ny]);
-      }
-      return states;
-    });
-    const line = [...sides[1].reverse(), ...sides[0].slice(1)];
-    // Thin behind, full in front: the line itself shows its direction.
-    const pieces = 4;
+  /**
+   * Integral curves of the field held at time t, through even seeds, of even length in space.
+   * @param {Context} ctx
+   * @param {number} t
+   * @param {string} color
+   * @param {number} opacity
+   */
+  #streamlines(ctx, t, color, opacity) {
+    const { camera } = this;
+    const seeds = cells(camera.view(this.field.domain), SEEDS_APART / camera.scale);
+    const behind = this.#trace(t, seeds, -STRIDE / camera.scale);
+    const ahead = this.#trace(t, seeds, STRIDE / camera.scale);
+    const points = [...behind.reverse(), ...ahead.slice(1)];
     ctx.lineCap = "butt";
     ctx.lineJoin = "round";
-    for (let k = 0; k < pieces; k++) {
-      const [from, to] = [k, k + 1].map((j) => Math.round((j * (line.length - 1)) / pieces));
+    for (let k = 0; k < PIECES; k++) {
+      const [from, to] = [k, k + 1].map((j) => Math.round((j * (points.length - 1)) / PIECES));
       ctx.beginPath();
-      for (let i = 0; i < n; i++) {
-        ctx.moveTo(camera.x(line[from][0][i]), camera.y(line[from][1][i]));
+      for (let i = 0; i < seeds.n; i++) {
+        ctx.moveTo(camera.x(points[from].x[i]), camera.y(points[from].y[i]));
         for (let j = from + 1; j <= to; j++) {
-          ctx.lineTo(camera.x(line[j][0][i]), camera.y(line[j][1][i]));
+          ctx.lineTo(camera.x(points[j].x[i]), camera.y(points[j].y[i]));
         }
       }
       ctx.lineWidth = 0.7 + 0.22 * k;
-      ctx.strokeStyle = fade(look.field, (opacity * (k + 1)) / pieces);
+      ctx.strokeStyle = fade(color, (opacity * (k + 1)) / PIECES);
       ctx.stroke();
     }
+  }
+
+  /**
+   * Midpoint steps of one stride along v / |v|, all lines in lockstep.
+   * @param {number} t
+   * @param {Cloud & { n: number }} seeds
+   * @param {number} stride
+   */
+  #trace(t, { x, y, n }, stride) {
+    const [u, v, mx, my] = Array.from({ length: 4 }, () => new Float64Array(n));
+    const slow = STANDSTILL * this.fullSpeed;
+    /** @type {(from: Cloud, length: number, outX: Float64Array, outY: Float64Array) => void} */
+    const advance = (from, length, outX, outY) => {
+      for (let i = 0; i < n; i++) {
+        const w = length / (Math.hypot(u[i], v[i]) + slow);
+        outX[i] = from.x[i] + w * u[i];
+        outY[i] = from.y[i] + w * v[i];
+      }
+    };
+    /** @type {Cloud[]} */
+    const states = [{ x, y }];
+    for (let k = 0; k < STRIDES; k++) {
+      const next = { x: new Float64Array(n), y: new Float64Array(n) };
+      this.field.evaluate(t, states[k].x, states[k].y, n, u, v);
+      advance(states[k], stride / 2, mx, my);
+      this.field.evaluate(t, mx, my, n, u, v);
+      advance(states[k], stride, next.x, next.y);
+      states.push(next);
+    }
+    return states;
   }
 }

@@ -2,65 +2,80 @@
 // one point; of a marginal field also the conditional paths whose mean it is.
 
 import { arrow, blend, fade, line, marks } from "./draw.js";
-import { Run } from "../flow/run.js";
 
-const MOST_PATHS = 60; // conditional paths shown: the likeliest
+/** @typedef {import("./camera.js").Camera} Camera */
 
-/** The run of a single particle from (x, y). */
-export function follow(field, choice, [x, y], span) {
-  const run = new Run(field, choice, { x: Float64Array.of(x), y: Float64Array.of(y) }, span);
-  run.work(Infinity);
-  return run;
-}
+// Marks of the steps, in pixels: as large as the shortest steps allow, on the whole.
+const [LEAST_MARK, MOST_MARK, MARK_IN_STEP] = [1.5, 3.4, 0.3];
+const NOW = 5.4; // pixels, the mark of the particle itself
 
-/** The exact path, the solver's path with its steps, and where the particle is at time t. */
-export function drawPath(ctx, camera, run, exact, t, look) {
+/**
+ * The exact path, the solver's path with its steps, and where the particle is at time t.
+ * @param {Context} ctx
+ * @param {Camera} camera
+ * @param {Scene} scene
+ */
+export function drawPath(ctx, camera, { path, exact, t, look }) {
   if (exact) line(ctx, camera, exact.path().points, 8, fade(look.ink, 0.2));
-  const { points, marks: steps } = run.path();
-  const color = look.tint(run.solver.color);
+  if (!path) return;
+  const { marker, color: own } = path.solver;
+  const { points, marks: steps } = path.path();
+  const color = look.tint(own);
   line(ctx, camera, points, 4, fade(look.stage, 0.6));
   line(ctx, camera, points, 2, color);
-  // Marks as large as the shortest steps allow, on the whole.
-  const length = points.slice(1).reduce(
-    (sum, [x, y], k) => sum + Math.hypot(x - points[k][0], y - points[k][1]), 0,
-  );
-  const radius = Math.min(3.4, Math.max(1.5, (0.3 * length * camera.scale) / run.steps));
-  marks(ctx, camera, steps.slice(1), run.solver.marker, radius, color, look.stage);
+  const step = (lengthOf(points) * camera.scale) / path.steps;
+  const radius = Math.min(MOST_MARK, Math.max(LEAST_MARK, MARK_IN_STEP * step));
+  marks(ctx, camera, steps.slice(1), marker, radius, color, look.stage);
   const [x, y] = [new Float64Array(1), new Float64Array(1)];
-  run.at(t, x, y);
-  marks(ctx, camera, [[x[0], y[0]]], run.solver.marker, 5.4, color, look.stage);
+  path.at(t, x, y);
+  marks(ctx, camera, [[x[0], y[0]]], marker, NOW, color, look.stage);
 }
 
-/** The field at a point, as numbers and with the conditional paths where there are any. */
-export function inspect(field, t, [x, y], conditionals) {
-  const [u, v] = [new Float64Array(1), new Float64Array(1)];
-  field.evaluate(t, Float64Array.of(x), Float64Array.of(y), 1, u, v);
-  const paths = (conditionals && field.conditionals?.(t, x, y, MOST_PATHS)) || [];
-  return { at: [x, y], t, v: [u[0], v[0]], paths, count: field.count };
-}
-
-export function drawHover(ctx, camera, field, found, unit, span, look) {
-  const { at: [x, y], v, paths } = found;
-  const [px, py] = [camera.x(x), camera.y(y)];
-  const reach = 100 / unit; // pixels an arrow is long, for a speed of one
-  const likely = [...paths].reverse().filter(({ weight }) => weight >= paths[0].weight / 50);
-  for (const { from, to, weight } of likely) {
-    const along = Array.from({ length: 25 }, (_, i) => {
-      const t = span[0] + (i / 24) * (span[1] - span[0]);
-      return [0, 1].map((d) => field.along(t, from[d], to[d]));
-    });
-    const strength = 0.18 + 0.72 * Math.sqrt(weight / paths[0].weight);
-    for (let i = 0; i < 24; i += 4) {
-      const color = blend([look.source, look.path, look.target], (i + 2) / 24);
-      line(ctx, camera, along.slice(i, i + 5), 0.9 + 3 * weight, fade(color, strength));
-    }
-    marks(ctx, camera, [along[24]], "o", 1.6 + 3 * weight, look.target, look.stage);
+/** @param {Point[]} points */
+function lengthOf(points) {
+  let sum = 0;
+  for (let k = 1; k < points.length; k++) {
+    const [[x, y], [x0, y0]] = [points[k], points[k - 1]];
+    sum += Math.hypot(x - x0, y - y0);
   }
-  const pointer = ([u, w], thickness, color) => {
+  return sum;
+}
+
+const REACH = 100; // pixels: the length of an arrow at full speed
+const MOST_REACH = 150;
+const PARTS = 24; // of a conditional path, in six pieces of one colour each
+const PIECE = 4;
+const LIKELY = 50; // a path so many times less likely than the likeliest is left out
+const WITH_ARROW = 0.02; // the least weight of a path that gets an arrow of its own
+
+/**
+ * The vector at the pointer; and the likeliest conditional paths, broader and stronger the likelier.
+ * @param {Context} ctx
+ * @param {Camera} camera
+ * @param {Scene} scene
+ * @param {Field} field
+ * @param {number} fullSpeed
+ */
+export function drawProbe(ctx, camera, { found, span, look }, field, fullSpeed) {
+  if (!found) return;
+  const { at, v, paths } = found;
+  const likely = paths.filter(({ weight }) => weight >= paths[0].weight / LIKELY).reverse();
+  for (const { from, to, weight } of likely) {
+    const points = conditionalPath(field, from, to, span);
+    const opacity = 0.18 + 0.72 * Math.sqrt(weight / paths[0].weight);
+    for (let i = 0; i < PARTS; i += PIECE) {
+      const color = blend([look.source, look.path, look.target], (i + PIECE / 2) / PARTS);
+      line(ctx, camera, points.slice(i, i + PIECE + 1), 0.9 + 3 * weight, fade(color, opacity));
+    }
+    marks(ctx, camera, [points[PARTS]], "o", 1.6 + 3 * weight, look.target, look.stage);
+  }
+  /** @type {(u: number, w: number, thickness: number, color: string) => void} */
+  const vector = (u, w, thickness, color) => {
+    const reach = REACH / fullSpeed;
     const length = Math.hypot(u, w) * reach;
-    const cut = Math.min(1, 150 / (length || 1)) * reach;
+    const scale = Math.min(1, MOST_REACH / (length || 1)) * reach;
     ctx.beginPath();
-    arrow(ctx, px, py, u * cut, -w * cut, thickness);
+    arrow(ctx, camera.x(at[0]), camera.y(at[1]), u * scale, -w * scale, thickness);
     ctx.lineWidth = 2.5;
     ctx.strokeStyle = look.stage;
     ctx.stroke();
@@ -68,8 +83,25 @@ export function drawHover(ctx, camera, field, found, unit, span, look) {
     ctx.fill();
   };
   for (const { u, v: w, weight } of likely) {
-    if (weight >= 0.02) pointer([u, w], 1.2 + 1.6 * weight, fade(look.target, 0.35 + 0.65 * weight));
+    if (weight < WITH_ARROW) continue;
+    vector(u, w, 1.2 + 1.6 * weight, fade(look.target, 0.35 + 0.65 * weight));
   }
-  pointer(v, 3.4, look.ink);
-  marks(ctx, camera, [[x, y]], "o", 3, look.ink, look.stage);
+  vector(v[0], v[1], 3.4, look.ink);
+  marks(ctx, camera, [at], "o", 3, look.ink, look.stage);
+}
+
+/**
+ * Points of the conditional path between two ends, at even times.
+ * @param {Field} field
+ * @param {Point} from
+ * @param {Point} to
+ * @param {Span} span
+ */
+function conditionalPath({ along }, from, to, span) {
+  /** @type {(_: unknown, i: number) => Point} */
+  const point = (_, i) => {
+    const t = span[0] + (i / PARTS) * (span[1] - span[0]);
+    return along ? [along(t, from[0], to[0]), along(t, from[1], to[1])] : from;
+  };
+  return Array.from({ length: PARTS + 1 }, point);
 }

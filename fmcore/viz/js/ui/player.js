@@ -2,71 +2,96 @@
 // and the figure is in sight.
 
 const SECONDS = 7; // from the source to the target
-const HOLD = 1.6; // at the end, before it begins anew
+const HOLD = 1.6; // seconds at the end, before it begins anew
+const LONGEST_FRAME = 0.1; // seconds: after a pause of the browser time goes on where it was
 
 export class Player {
-  /** state.share of the whole time and state.playing are kept here; paint() draws the state. */
-  constructor(state, fail, paint) {
-    Object.assign(this, { state, fail, visible: true });
-    if (paint) this.paint = paint;
-    if (window.matchMedia("(prefers-reduced-motion: reduce)").matches) state.playing = false;
-  }
+  /**
+   * Draws the state; true if there is more to do for the next picture than a frame allows.
+   * @type {() => boolean | void}
+   */
+  onPaint = () => {};
+  visible = true;
+  /** @type {number | null} the picture that is asked for */
+  request = null;
+  /** @type {number | null} when the last picture was, while it plays */
+  lastFrame = null;
+  held = 0; // seconds at the end
 
-  /** Takes over what has changed, and asks for a new picture. */
-  set(changes) {
-    Object.assign(this.state, changes);
-    this.ask();
+  /**
+   * @param {{ share: number, playing: boolean }} state  share: of the whole time
+   * @param {(error: Error) => void} fail
+   */
+  constructor(state, fail) {
+    this.state = state;
+    this.fail = fail;
+    if (window.matchMedia("(prefers-reduced-motion: reduce)").matches) state.playing = false;
   }
 
   /** Plays on, from the start if it is over, or pauses. */
   toggle() {
-    const { playing, share } = this.state;
-    this.hold = 0;
-    this.set({ playing: !playing, share: !playing && share >= 1 ? 0 : share });
+    const { state } = this;
+    if (!state.playing && state.share >= 1) state.share = 0;
+    state.playing = !state.playing;
+    this.held = 0;
+    this.requestPaint();
   }
 
-  ask() {
-    this.asked ||= this.visible && requestAnimationFrame((now) => this.frame(now));
+  requestPaint() {
+    if (this.visible && this.request === null) {
+      this.request = requestAnimationFrame((now) => this.#frame(now));
+    }
   }
 
-  /** Off-screen figures stop. */
+  /** Whether a picture is to come that is not drawn yet. (While it plays, one always is.) */
+  get scheduled() {
+    return this.request !== null && !this.state.playing;
+  }
+
+  /**
+   * Off-screen figures stop.
+   * @param {boolean} visible
+   */
   show(visible) {
     this.visible = visible;
-    this.ask();
+    this.requestPaint();
   }
 
   stop() {
-    cancelAnimationFrame(this.asked);
-    this.asked = this.visible = false;
+    if (this.request !== null) cancelAnimationFrame(this.request);
+    this.request = null;
+    this.visible = false;
   }
 
-  frame(now) {
-    this.asked = 0;
-    if (!this.visible) return (this.last = undefined);
+  /** @param {number} now  milliseconds */
+  #frame(now) {
+    this.request = null;
+    if (!this.visible) {
+      this.lastFrame = null;
+      return;
+    }
     const { state } = this;
-    if (state.playing) this.advance(Math.min((now - (this.last ?? now)) / 1000, 0.1));
-    this.last = state.playing ? now : undefined;
+    if (state.playing) this.#advance((now - (this.lastFrame ?? now)) / 1000);
+    this.lastFrame = state.playing ? now : null;
     try {
-      this.paint();
+      const more = this.onPaint();
+      if (state.playing || more) this.requestPaint();
     } catch (error) {
-      return this.fail(error);
+      this.fail(/** @type {Error} */ (error));
     }
-    // Whoever has more to do for the next picture than a frame allows is `pending`.
-    if (state.playing || this.pending) this.ask();
   }
 
-  /** Whether a picture is due that is not drawn yet. (While it plays, one always is.) */
-  get due() {
-    return Boolean(this.asked) && !this.state.playing;
-  }
-
-  advance(seconds) {
-    const { share } = this.state;
-    if (share >= 1) {
-      this.hold = (this.hold || 0) + seconds;
-      if (this.hold < HOLD) return;
+  /** @param {number} passed  seconds */
+  #advance(passed) {
+    const { state } = this;
+    const seconds = Math.min(passed, LONGEST_FRAME);
+    if (state.share < 1) {
+      state.share = Math.min(1, state.share + seconds / SECONDS);
+      return;
     }
-    this.hold = 0;
-    this.state.share = share >= 1 ? 0 : Math.min(1, share + seconds / SECONDS);
+    this.held += seconds;
+    if (this.held < HOLD) return;
+    this.held = 0;
+    state.share = 0;
   }
 }

@@ -3,51 +3,74 @@
 // A finger that moves over the stage scrolls the page; it is a tap that speaks to the figure, and the
 // handle that can be dragged.
 
-const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+/** @type {Record<string, Point>} */
+const DIRECTIONS = {
+  ArrowLeft: [-1, 0],
+  ArrowRight: [1, 0],
+  ArrowUp: [0, 1],
+  ArrowDown: [0, -1],
+};
+const STEPS_ACROSS = 60; // steps of a key from one edge of the extent to the other
+const WITH_SHIFT = 5;
 const STILL = 8; // pixels a tap may move
 
-/** tell.start([x, y]) moves the starting point; tell.hover([x, y] | null) asks for the field. */
-export function listen(stage, handle, camera, tell) {
-  const place = (event) => {
+/**
+ * @typedef {object} Listener
+ * @property {(to: Point) => void} onMove  the starting point goes there
+ * @property {(by: Point) => void} onNudge  or moves by that
+ * @property {(at: Point | null) => void} onHover  the field is asked for
+ */
+
+/**
+ * @param {import("../layers/panel.js").Panel} panel
+ * @param {Listener} listener
+ */
+export function listen({ node: stage, handle, camera }, { onMove, onNudge, onHover }) {
+  /** @param {PointerEvent} event */
+  const pointOf = (event) => {
     const box = stage.getBoundingClientRect();
     return camera.plane(event.clientX - box.left, event.clientY - box.top);
   };
+  /** @type {PointerEvent | null} */
   let down = null;
-  stage.addEventListener("pointerdown", (event) => (down = event));
+  stage.addEventListener("pointerdown", (event) => {
+    down = event;
+  });
   stage.addEventListener("pointerup", (event) => {
     const moved = down && Math.hypot(event.clientX - down.clientX, event.clientY - down.clientY);
-    if (down && moved < STILL) {
-      tell.start(place(event));
-      if (event.pointerType !== "mouse") tell.hover(place(event));
-    }
     down = null;
+    if (moved === null || moved >= STILL) return;
+    onMove(pointOf(event));
+    if (event.pointerType !== "mouse") onHover(pointOf(event));
   });
   stage.addEventListener("pointermove", (event) => {
-    if (event.pointerType !== "touch") tell.hover(place(event));
+    if (event.pointerType !== "touch") onHover(pointOf(event));
   });
   stage.addEventListener("pointerleave", (event) => {
-    if (event.pointerType !== "touch") tell.hover(null);
+    if (event.pointerType !== "touch") onHover(null);
   });
   stage.addEventListener("pointercancel", () => {
     down = null;
-    tell.hover(null);
+    onHover(null);
   });
 
-  const hold = (event) => event.stopPropagation(); // what happens on the handle is not a tap
-  for (const name of ["pointerup", "pointermove"]) handle.addEventListener(name, hold);
+  // What happens on the handle is no tap on the stage.
   handle.addEventListener("pointerdown", (event) => {
-    hold(event);
+    event.stopPropagation();
     handle.setPointerCapture(event.pointerId);
-    tell.hover(null);
+    onHover(null);
   });
   handle.addEventListener("pointermove", (event) => {
-    if (handle.hasPointerCapture(event.pointerId)) tell.start(place(event));
+    event.stopPropagation();
+    if (handle.hasPointerCapture(event.pointerId)) onMove(pointOf(event));
   });
+  handle.addEventListener("pointerup", (event) => event.stopPropagation());
   handle.addEventListener("keydown", (event) => {
-    const step = STEPS[event.key];
-    if (!step) return;
+    const direction = DIRECTIONS[event.key];
+    if (!direction) return;
     event.preventDefault();
-    const size = ((camera.extent[1] - camera.extent[0]) / 60) * (event.shiftKey ? 5 : 1);
-    tell.start(step.map((s) => s * size), true);
+    const [xmin, xmax] = camera.extent;
+    const size = ((xmax - xmin) / STEPS_ACROSS) * (event.shiftKey ? WITH_SHIFT : 1);
+    onNudge([direction[0] * size, direction[1] * size]);
   });
 }

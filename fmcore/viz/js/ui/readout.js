@@ -1,14 +1,19 @@
 // The figure in words: what was computed, at what cost, and with what result.
 
-import { make } from "./controls.js";
+import { make, setText } from "./controls.js";
 import { number, plural, small } from "./words.js";
 
 const QUIET = 700; // milliseconds without a change before a screen reader is told
 
+/** @param {Point} point */
 const pair = ([x, y]) => `(${number(x)}, ${number(y)})`;
+/** @param {number} share */
 const percent = (share) => `${share < 1e-4 ? "less than 0.01" : (100 * share).toPrecision(2)} %`;
 
-/** The text at a point under the pointer. */
+/**
+ * The text at a point under the pointer.
+ * @param {Inspection} inspection
+ */
 export function describePoint({ at, v, paths, count }) {
   const text = `v${pair(at)} = ${pair(v)}`;
   return paths.length > 1 ? `${text}, the mean over ${count} conditional paths` : text;
@@ -16,20 +21,30 @@ export function describePoint({ at, v, paths, count }) {
 
 /** The readout below the controls, and the same for screen readers once things are at rest. */
 export class Readout {
+  /** @type {number | undefined} */
+  timer = undefined;
+
+  /** @param {FlowSpec} spec */
   constructor(spec) {
     this.spec = spec;
     this.node = make("div", { className: "fm-readout" });
     this.live = make("div", { className: "fm-live", role: "status", "aria-live": "polite" });
   }
 
-  /** report: of the figure, whose panels get the names of their solvers. */
-  show(report, { look, panels, runs }) {
+  /**
+   * report: of the figure, whose panels get the names of their solvers.
+   * @param {any} report
+   * @param {import("../flow_figure.js").FlowFigure} figure
+   */
+  show(report, { look, panels, computation }) {
     if (report.problem) {
       this.node.replaceChildren(report.problem);
-      return this.say();
+      this.#announce();
+      return;
     }
+    /** @type {(result: any, i: number, where: string) => HTMLElement} */
     const run = ({ steps, nfe, off }, i, where) => {
-      const { label, color } = runs[i].solver;
+      const { label, color } = computation.runs[i].solver;
       const dot = () => make("i", { style: `background:${look.tint(color)}` });
       panels[i].label.replaceChildren(dot(), `${label}, ${plural(steps, "step")}`);
       const evaluations = make("abbr", { title: "number of function evaluations" }, "NFE");
@@ -43,18 +58,18 @@ export class Readout {
       lines.push(run(report.compare, 1, "it ends"));
       rest.push(`All end points: ${small(report.distance)} apart on average.`);
     }
-    if (report.ready < report.particles) rest.push(`${report.ready} of ${report.particles} particles so far.`);
+    if (report.ready < report.particles) {
+      rest.push(`${report.ready} of ${report.particles} particles so far.`);
+    }
     const { error } = this.spec.field;
     if (error) rest.push(`The field is a lattice’s, ${percent(error.rms)} off (rms).`);
     this.node.replaceChildren(...lines, make("div", {}, rest.join(" ")));
-    this.say();
+    this.#announce();
   }
 
-  say() {
-    const text = this.node.textContent;
+  #announce() {
+    const text = this.node.textContent ?? "";
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => {
-      if (this.live.textContent !== text) this.live.textContent = text;
-    }, QUIET);
+    this.timer = setTimeout(() => setText(this.live, text), QUIET);
   }
 }
