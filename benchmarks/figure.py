@@ -184,11 +184,11 @@ def main() -> None:
         "cores": os.cpu_count(),
         "load_before": [round(load, 1) for load in os.getloadavg()],
         "machine": platform.machine(),
-        "scripts_bytes": len(bundle().encode()),
-        "scripts_gzip_bytes": len(gzip.compress(bundle().encode())),
-        "digit_scripts_bytes": len(bundle("digits.js").encode()),
+        "scripts_bytes": len(bundle("flow_figure.js").encode()),
+        "scripts_gzip_bytes": len(gzip.compress(bundle("flow_figure.js").encode())),
+        "digit_scripts_bytes": len(bundle("digit_figure.js").encode()),
         "style_bytes": len(styles().encode()),
-        "modules_with_comments_bytes": sum(file.stat().st_size for file in FOLDER.glob("*.js")),
+        "modules_with_comments_bytes": sum(file.stat().st_size for file in FOLDER.rglob("*.js")),
         "redraw": {},
     }
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:

@@ -61,7 +61,7 @@ def styles() -> str:
 def document(entry: str, spec: Any, title: str, style: str, rest: str = "") -> str:
     """A figure as a whole HTML document that asks for nothing from anywhere.
 
-    entry   the module whose `render` shows `spec`, "index.js" or "digits.js"
+    entry   the module whose `render` shows `spec`, "flow_figure.js" or "digit_figure.js"
     rest    what follows the figure on the page
     """
     return _DOCUMENT.format(
@@ -102,7 +102,7 @@ def frame(
         f'<iframe class="fm-frame" title="{html.escape(alt, quote=True)}" loading="lazy" '
         f'scrolling="no" style="{style}" srcdoc="{inside}"></iframe>'
         f"{_instead('.fm-frame', alt, still)}{words}</figure>"
-        f"<script>(() => {{\n{bundle('host.js')}hostFigures();\n}})();</script>"
+        f"<script>(() => {{\n{bundle('host/host.js')}hostFigures();\n}})();</script>"
     )
 
 

@@ -47,7 +47,7 @@ class DigitFigure(LivingFigure):
     unknown solver, a number out of range, more than 400 kB of pictures.
     """
 
-    entry = "digits.js"
+    entry = "digit_figure.js"
     more_on_phone = -45
 
     def __init__(

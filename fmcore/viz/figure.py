@@ -2,7 +2,7 @@
 
 The figure computes in the browser: it gets the field (`_spec.py`) and the Butcher tableaux as data,
 and integrates for whatever solver and step count the reader picks. Its scripts are the modules in
-`js/`; `index.js` has the shape `render({model, el})`.
+`js/`; `flow_figure.js` has the shape `render({model, el})`.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class FlowFigure(LivingFigure):
     FlowFigure(Rotation(rate=1.0), form='winds', solver='euler', steps=12)
     """
 
-    entry = "index.js"
+    entry = "flow_figure.js"
     more_on_phone = 90
 
     def __init__(

@@ -1,16 +1,33 @@
 // Appended to the figure's scripts: runs one job, JSON from stdin, and prints its numbers as JSON.
+/* global makeField, evenGrid, integrate, adapt, Run, meanDistance, meanEnd, draw, unpack */
 import { readFileSync } from "node:fs";
 
 const list = (numbers) => Array.from(numbers);
+const velocities = (evaluate, t, x, y) =>
+  t.map((time) => {
+    const u = new Float64Array(x.length);
+    const v = new Float64Array(x.length);
+    evaluate(time, Float64Array.from(x), Float64Array.from(y), x.length, u, v);
+    return [list(u), list(v)];
+  });
 const JOBS = {
   field({ field, t, x, y }) {
-    const f = makeField(field);
-    return t.map((time) => {
-      const u = new Float64Array(x.length);
-      const v = new Float64Array(x.length);
-      f.evaluate(time, Float64Array.from(x), Float64Array.from(y), x.length, u, v);
-      return [list(u), list(v)];
-    });
+    return velocities(makeField(field).evaluate, t, x, y);
+  },
+  // A kernel, what it stands for, and what a browser without WebAssembly computes.
+  kernel({ field, t, x, y }) {
+    const fast = makeField(field);
+    const { WebAssembly } = globalThis;
+    delete globalThis.WebAssembly;
+    const slow = makeField(field);
+    globalThis.WebAssembly = WebAssembly;
+    return {
+      has_kernel: [fast, slow].map(({ evaluate, plain }) => evaluate !== plain),
+      costs: [fast.cost, slow.cost],
+      fast: velocities(fast.evaluate, t, x, y),
+      plain: velocities(fast.plain, t, x, y),
+      without: velocities(slow.evaluate, t, x, y),
+    };
   },
   fixed({ field, tableau, x, y, span, steps, parts }) {
     const frames = [];
@@ -46,7 +63,18 @@ const JOBS = {
     still.work(Infinity);
     const [end, distance, mean] = [run.end().map(list), meanDistance(run, still), meanEnd(run)];
     const other = still.end().map(list);
-    return { portions, states, points, marks, end, other, distance, mean, nfe: run.nfe, steps: run.steps };
+    return {
+      portions,
+      states,
+      points,
+      marks,
+      end,
+      other,
+      distance,
+      mean,
+      nfe: run.nfe,
+      steps: run.steps,
+    };
   },
   draw({ source, n, seed }) {
     const { x, y } = draw(source, n, seed);

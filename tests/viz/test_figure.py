@@ -3,8 +3,6 @@
 import base64
 import json
 import re
-import shutil
-import subprocess
 
 import matplotlib
 import numpy as np
@@ -16,7 +14,6 @@ from fmcore.networks import MLP, UNet
 from fmcore.paths import OTPath, VPPath
 from fmcore.viz import COLORS, FlowFigure
 from fmcore.viz._lattice import fit
-from fmcore.viz._scripts import FOLDER, bundle
 from fmcore.weights import FlowModel
 
 matplotlib.use("agg")
@@ -212,19 +209,3 @@ def test_splines_converge_with_the_fourth_order():
         errors.append(np.abs(lattice(points, 0.37) - wave(points, 0.37)).max())
     orders = np.log2(np.array(errors[:-1]) / errors[1:])
     assert (orders > 3.5).all()
-
-
-def test_the_scripts_are_small_and_whole(tmp_path):
-    """One module without imports, as a frame carries it; that no name is taken twice, Node says."""
-    text = bundle()
-    assert len(text.encode()) < 60_000
-    text += bundle("digits.js") + bundle("host.js")
-    assert not re.search(r"^\s*(import|export)\b", text, re.MULTILINE)
-    for module in FOLDER.glob("*.js"):
-        assert len(module.read_text("utf-8").splitlines()) <= 300
-        exported = re.findall(r"^export (?:const|class|function) (\w+)", module.read_text(), re.M)
-        assert exported and all(name in text for name in exported)
-    node = shutil.which("node")
-    if node:
-        (tmp_path / "figure.mjs").write_text(bundle(), "utf-8")
-        subprocess.run([node, "--check", tmp_path / "figure.mjs"], check=True, timeout=60)

@@ -229,7 +229,11 @@ def test_frames_follow_the_page_and_rest_out_of_sight(browser, tmp_path):
 def test_the_theme_is_read_off_the_page(browser, page_html, theme):
     page = browser.new_page()
     page.set_content(f"<!doctype html>{page_html}<p>text")
-    script = (FOLDER / "page_theme.js").read_text("utf-8").replace("export function", "function")
+    script = (
+        (FOLDER / "host" / "page_theme.js")
+        .read_text("utf-8")
+        .replace("export function", "function")
+    )
     page.add_script_tag(content=script)
     assert page.evaluate("pageTheme()") == theme
     page.close()
@@ -237,7 +241,7 @@ def test_the_theme_is_read_off_the_page(browser, page_html, theme):
 
 @pytest.mark.parametrize("broken", [{}, {"field": {"kind": "storm"}}, None])
 def test_broken_data_leave_a_message_and_no_blank(browser, tmp_path, broken):
-    page = Opened(browser, tmp_path, document("index.js", broken, "a figure", ""))
+    page = Opened(browser, tmp_path, document("flow_figure.js", broken, "a figure", ""))
     message = page.page.get_by_role("alert")
     assert "This figure cannot be shown" in message.inner_text(timeout=60_000)
     page.context.close()
@@ -246,8 +250,7 @@ def test_broken_data_leave_a_message_and_no_blank(browser, tmp_path, broken):
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_the_modules_run_unbundled_in_any_host(browser, tmp_path, wrapped):
     """As anywidget and MyST call them: `default.render({ model, el })`, which returns its end."""
-    for file in FOLDER.glob("*.js"):
-        shutil.copy(file, tmp_path)
+    shutil.copytree(FOLDER, tmp_path, dirs_exist_ok=True)
     (tmp_path / "page.html").write_text("<!doctype html><title>host</title><body>")
     handler = functools.partial(Quiet, directory=tmp_path)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -264,7 +267,7 @@ def test_the_modules_run_unbundled_in_any_host(browser, tmp_path, wrapped):
               el.style.height = "100%";
               host.append(el);
               document.body.append(host);
-              const module = await import("./index.js");
+              const module = await import("./flow_figure.js");
               window.end = module.default.render({ model: { get: () => spec }, el });
               window.fmFigure = el.fmFigure;
             }""",

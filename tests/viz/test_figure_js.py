@@ -52,7 +52,7 @@ def node() -> str:
 def js(tmp_path_factory):
     """Runs jobs in the figure's scripts."""
     program = tmp_path_factory.mktemp("js") / "figure.mjs"
-    program.write_text(bundle("figure.js") + RUNNER.read_text("utf-8"), "utf-8")
+    program.write_text(bundle("flow_figure.js") + RUNNER.read_text("utf-8"), "utf-8")
 
     def run(*jobs):
         done = subprocess.run(
@@ -133,6 +133,36 @@ def test_networks_agree(js, dtype, tolerance, hidden, depth):
                 close(uv, net(x, t).double(), tolerance)
 
 
+def random_field(seed):
+    """A mixture, a data set or a network of any size."""
+    g = torch.Generator().manual_seed(seed)
+    count = int(torch.randint(1, 60, (1,), generator=g))
+    means = 2 * torch.randn(count, 2, generator=g, dtype=torch.float64)
+    stds = 0.1 + torch.rand(count, 2, generator=g, dtype=torch.float64)
+    weights = 0.1 + torch.rand(count, generator=g, dtype=torch.float64)
+    torch.manual_seed(seed)
+    return (
+        MarginalField(GaussianMixture(means, stds, weights), OTPath(sigma_min=0.1)),
+        MarginalField(Empirical(means), VPPath(0.2, 15.0)),
+        MLP(hidden=count, depth=1 + seed % 3, time_dim=2 * (2 + seed % 5)),
+    )[seed % 3]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_kernel_computes_what_it_stands_for(js, seed):
+    """And where there is no WebAssembly, JavaScript computes the same."""
+    field, x, times = random_field(seed), points(1301, seed), [0.0, 0.37, 0.9]
+    job = {"job": "kernel", "field": data(field, (0.0, 0.9)), "t": times, **split(x)}
+    (found,) = js(job)
+    assert found["has_kernel"] == [True, False]
+    assert found["costs"][0] < found["costs"][1]  # so that portions stay short
+    assert found["without"] == found["plain"]
+    for fast, plain in zip(found["fast"], found["plain"], strict=True):
+        plain = torch.tensor(plain, dtype=torch.float64).T
+        # In double precision the ten terms of the kernel's exp are 7e-12 off; or single precision.
+        close(fast, plain, 1e-5 if isinstance(field, MLP) else 1e-11)
+
+
 def swirl(x, t):
     speed = torch.exp(-(x**2).sum(1, keepdim=True) / 4) * (1 + torch.sin(3 * t))
     return speed * torch.stack([-x[:, 1], x[:, 0]], 1)
@@ -199,23 +229,41 @@ def test_fixed_steps_agree(js, tableau, span):
             close(frame, state)
 
 
-@pytest.mark.parametrize("span", [(0.0, 1.0), (1.0, 0.2)])
-@pytest.mark.parametrize("method", ["bosh3", "dopri5"])
-def test_adaptive_steps_agree(js, method, span):
-    x, tableau = points(), SOLVERS[method]
-    heun12 = dataclasses.replace(  # an embedded pair that is not "first same as last"
+# The embedded methods, and a pair that is not "first same as last".
+EMBEDDED = {
+    "bosh3": SOLVERS["bosh3"],
+    "dopri5": SOLVERS["dopri5"],
+    "heun12": dataclasses.replace(
         SOLVERS["heun"], name="heun12", b_embedded=(1.0, 0.0), embedded_order=1
-    )
-    for solver in (tableau, heun12):
-        for field in (WINDS["sum"], MarginalField(MIX, OTPath(sigma_min=0.05))):
-            for tolerance in (1e-2, 1e-5):
-                options = {"rtol": tolerance, "atol": tolerance}
-                job = {"job": "adaptive", "field": data(field), "tableau": solver.as_dict()}
-                (found,) = js({**job, "span": span, **options, **split(x)})
-                expected = odeint(field, x, span, method=solver, **options)
-                close([found["x"], found["y"]], expected.x)
-                counts = {key: getattr(expected, key) for key in ("nfe", "accepted", "rejected")}
-                assert counts == {key: found[key] for key in counts}
+    ),
+}
+
+
+def adaptive_agrees(js, field, tableau, span, tolerances, x):
+    """End points, evaluations, accepted and rejected steps, for each tolerance."""
+    job = {"job": "adaptive", "field": data(field), "tableau": tableau.as_dict(), "span": span}
+    options = [{"rtol": tolerance, "atol": tolerance} for tolerance in tolerances]
+    found = js(*({**job, **split(x), **option} for option in options))
+    for one, option in zip(found, options, strict=True):
+        expected = odeint(field, x, span, method=tableau, **option)
+        counts = {key: getattr(expected, key) for key in ("nfe", "accepted", "rejected")}
+        assert counts == {key: one[key] for key in counts}, option
+        close([one["x"], one["y"]], expected.x)
+
+
+@pytest.mark.parametrize("span", [(0.0, 1.0), (1.0, 0.2)])
+@pytest.mark.parametrize("method", EMBEDDED)
+def test_adaptive_steps_agree(js, method, span):
+    for field in (WINDS["sum"], MarginalField(MIX, OTPath(sigma_min=0.05))):
+        adaptive_agrees(js, field, EMBEDDED[method], span, (1e-2, 1e-5), points())
+
+
+@pytest.mark.parametrize("method", ["bosh3", "dopri5"])
+@pytest.mark.parametrize("wind", [name for name in WINDS if name != "uniform"])
+def test_adaptive_steps_agree_at_a_hundred_tolerances(js, wind, method):
+    """Now and then a step ends so near to the end of the span that a hair decides what follows."""
+    tolerances = torch.logspace(-1, -5, 100, dtype=torch.float64).tolist()
+    adaptive_agrees(js, WINDS[wind], EMBEDDED[method], SPAN, tolerances, points(20))
 
 
 def test_a_wrong_tableau_is_noticed(js):

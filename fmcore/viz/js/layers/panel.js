@@ -1,0 +1,76 @@
+// One picture of the plane, layer upon layer: the target; the field at one time and the scales; a
+// run's particles, the path of the starting point and what the pointer asks for. On top stands the
+// ring that marks the starting point.
+
+import { make } from "../ui/controls.js";
+import { number } from "../ui/words.js";
+import { Camera } from "./camera.js";
+import { Layer } from "./draw.js";
+import { FieldLayer } from "./field_layer.js";
+import { drawScales, drawTarget } from "./ground_layer.js";
+import { ParticleLayer } from "./particle_layer.js";
+import { drawPath, drawProbe } from "./probe_layer.js";
+
+export class Panel {
+  /** What has to be drawn anew; the front always is. */
+  stale = { ground: true, field: true };
+  /** @type {number | null} the time of the field in the picture */
+  fieldTime = null;
+
+  /**
+   * @param {FlowSpec} spec
+   * @param {Field} field
+   */
+  constructor(spec, field) {
+    this.field = field;
+    this.handle = make("button", { type: "button", className: "fm-handle" });
+    this.label = make("div", { className: "fm-label" });
+    this.node = make("div", { className: "fm-panel", role: "group", "aria-label": spec.alt });
+    this.camera = new Camera(spec.extent);
+    this.ground = new Layer(this.node);
+    this.middle = new Layer(this.node);
+    this.front = new Layer(this.node);
+    this.node.append(this.label, this.handle);
+    this.fieldLayer = new FieldLayer(field, this.camera, spec.span);
+    this.particleLayer = new ParticleLayer(this.camera, spec.particles);
+  }
+
+  /** Takes the size that the page gives it. */
+  fit() {
+    this.camera.fit(this.node.clientWidth, this.node.clientHeight);
+    this.stale = { ground: true, field: true };
+  }
+
+  /** @param {Scene} scene */
+  paint(scene) {
+    const { camera, stale } = this;
+    const { width, height } = camera;
+    if (!this.field.steady && scene.t !== this.fieldTime) stale.field = true;
+    if (stale.ground) drawTarget(this.ground.clear(width, height), camera, scene);
+    if (stale.field) {
+      const ctx = this.middle.clear(width, height);
+      this.fieldLayer.draw(ctx, scene);
+      drawScales(ctx, camera, scene);
+      this.fieldTime = scene.t;
+    }
+    this.stale = { ground: false, field: false };
+    const ctx = this.front.clear(width, height);
+    this.particleLayer.draw(ctx, scene);
+    drawPath(ctx, camera, scene);
+    drawProbe(ctx, camera, scene, this.field, this.fieldLayer.fullSpeed);
+    this.#moveHandle(scene.state.start);
+  }
+
+  /**
+   * The ring stands where the starting point is.
+   * @param {Point} start
+   */
+  #moveHandle([x, y]) {
+    this.handle.style.left = `${this.camera.x(x)}px`;
+    this.handle.style.top = `${this.camera.y(y)}px`;
+    const text = `Starting point ${number(x)}, ${number(y)}; arrow keys move it`;
+    if (this.handle.getAttribute("aria-label") !== text) {
+      this.handle.setAttribute("aria-label", text);
+    }
+  }
+}
