@@ -1,6 +1,6 @@
 """Train the classifier whose features judge the samples: `python benchmarks/classifier.py`.
 
-Writes its weights, with all that is to be known of them in the header, where `fmcore.classifier`
+Writes its weights, with all that is to be known of them in the header, where `fmcore.metrics`
 looks for them, or to `--out`. It never sees a test image, except to be tested after the last epoch.
 """
 
