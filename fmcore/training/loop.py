@@ -140,7 +140,7 @@ def training_step(
     run.scaler.scale(loss).backward()
     if run.config.clip is not None:
         run.scaler.unscale_(run.optimizer)
-        nn.utils.clip_grad_norm_(run.model.parameters(), run.config.clip)
+        nn.utils.clip_grad_norm_(run.parameters, run.config.clip)
     run.scaler.step(run.optimizer)
     run.scaler.update()
     return loss.detach()

@@ -80,11 +80,12 @@ class TrainingState:
         model.to(device).train()
         self.ema.to(device).eval()
         self.times, self.weights = draws(loss)
+        self.parameters, self.averages = list(model.parameters()), list(self.ema.parameters())
         self.replays = can_replay(config, device, team) and self.times is not None
         # A recorded step reads its learning rate from the device.
         self.lr = torch.tensor(config.lr, device=device) if self.replays else config.lr
         self.optimizer = torch.optim.AdamW(
-            model.parameters(), self.lr, weight_decay=config.weight_decay, fused=True,
+            self.parameters, self.lr, weight_decay=config.weight_decay, fused=True,
             capturable=self.replays,
         )  # fmt: skip
         self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
@@ -164,8 +165,7 @@ class TrainingState:
         """ema = d ema + (1 - d) weights, with a decay d that grows into the configured one."""
         # A long memory is of no use while there is little to remember: from 0, which is a copy.
         decay = min(self.config.ema, self.step / (9 + self.step))
-        weights = list(self.model.parameters())
-        get_ema_multi_avg_fn(decay)(list(self.ema.parameters()), weights, self.step)
+        get_ema_multi_avg_fn(decay)(self.averages, self.parameters, self.step)
 
     @property
     def elapsed(self) -> float:
@@ -215,7 +215,7 @@ class TrainingState:
         if self.checkpoints is None:
             return
         losses = self._finite_losses()
-        if not all(bool(w.isfinite().all()) for w in self.model.parameters()):
+        if not all(bool(w.isfinite().all()) for w in self.parameters):
             raise FloatingPointError(
                 f"a weight is not finite after step {self.step} of {self.steps}; "
                 f"the last good checkpoint is {self.last_file}; try a smaller lr, or clip=1.0"
