@@ -83,8 +83,8 @@ def test_starting_from_weights_and_learning_more_on_the_way(levels, tmp_path):
 def test_starting_from_weights_that_do_not_fit(tmp_path, capsys):
     file, other = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
     main(["train", "--out", str(file), *SMALL, "--classes", "--levels", "3"])
+    different = ["--sigma-min", "0.1", "--time-scale", "7"]
     with pytest.raises(SystemExit):
-        different = ["--sigma-min", "0.1", "--time-scale", "7"]
         main(["train", "--out", str(other), *SMALL, "--start", str(file), *different])
     told = capsys.readouterr().err
     assert (

@@ -7,7 +7,6 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from fmcore.files import writable
 from fmcore.networks import MLP, UNet
 from fmcore.paths import OTPath, VPPath
 from fmcore.weights import FlowModel, load_pretrained, load_weights, save_weights
@@ -142,19 +141,6 @@ def test_a_failed_save_leaves_the_old_file(saved, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         save_weights(model(), saved)
     assert saved.read_bytes() == before and list(saved.parent.iterdir()) == [saved]
-
-
-def test_places_that_cannot_be_written(tmp_path):
-    with pytest.raises(ValueError, match="there is no folder .*missing"):
-        writable(tmp_path / "missing" / "w.safetensors")
-    with pytest.raises(ValueError, match="it is a folder"):
-        writable(tmp_path)
-    with pytest.raises(ValueError, match="cannot write /proc/w"):
-        writable("/proc/w.safetensors")
-    file = tmp_path / "w.safetensors"
-    assert writable(str(file)) == file and not file.exists()
-    with pytest.raises(ValueError, match="no folder"):
-        save_weights(model(), tmp_path / "missing" / "w.safetensors")
 
 
 def test_only_what_can_be_rebuilt_is_wrapped():

@@ -270,7 +270,7 @@ def test_the_first_screen_shows_the_figure_at_work(visit, phone, handheld):
     height = page.page.viewport_size["height"]
     for part in (".fm-stage", ".fm-handle", ".fm-play", ".fm-time input"):
         box = frame.locator(part).first.bounding_box()
-        assert 0 <= box["y"] and box["y"] + box["height"] <= height, part
+        assert box["y"] >= 0 and box["y"] + box["height"] <= height, part
 
 
 # ---- digits

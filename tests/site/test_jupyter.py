@@ -69,7 +69,7 @@ def jupyter(folder, tmp_path_factory):
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]
-    log = open(home / "log.txt", "w")
+    log = open(home / "log.txt", "w")  # noqa: SIM115 - as long as the server runs
     server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
     address = f"http://127.0.0.1:{port}"
     try:

@@ -1,7 +1,6 @@
 """Several processes: two equal one, and one that is killed comes back."""
 
 import os
-import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +9,6 @@ import pytest
 import torch
 
 from fmcore.data import toy
-from fmcore.devices import device_name, processor
 from fmcore.losses import LOSSES
 from fmcore.networks import MLP
 from fmcore.paths import OTPath
@@ -21,7 +19,7 @@ from fmcore.training.inputs import training_data
 WORKER = """
 import os, signal, sys
 sys.path.insert(0, {tests!r})
-from test_parallel import *
+from test_processes import *
 from fmcore.training import Checkpoints
 from fmcore.training import joined, team
 
@@ -133,7 +131,7 @@ def test_fit_joins_by_itself(tmp_path):
     script.write_text(f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
-from test_parallel import *
+from test_processes import *
 from fmcore.training import team
 
 torch.manual_seed(0)
@@ -178,34 +176,3 @@ def test_a_batch_that_cannot_be_shared():
 def test_the_rows_of_all_are_the_batch():
     rows = [row for rank in range(3) for row in range(12)[Team(rank, 3).share]]
     assert sorted(rows) == list(range(12))
-
-
-# ---- what they are called
-
-
-def test_a_processor_goes_by_its_name_and_its_threads(monkeypatch):
-    text = (
-        "processor\t: 0\nmodel name\t: Abacus 9000 @ 1 Hz\nprocessor\t: 1\nmodel name\t: another\n"
-    )
-    monkeypatch.setattr(Path, "read_text", lambda file: text)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
-    assert device_name("cpu") == "Abacus 9000 @ 1 Hz, 3 threads"
-
-
-@pytest.mark.parametrize("known", ["arm", ""])
-def test_a_processor_without_a_name_goes_by_its_kind(known, monkeypatch):
-    monkeypatch.setattr(platform, "processor", lambda: known)
-    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
-    monkeypatch.setattr(Path, "read_text", lambda file: "processor\t: 0\n")
-    assert processor() == (known or "aarch64")
-
-    def nothing(file):
-        raise FileNotFoundError
-
-    monkeypatch.setattr(Path, "read_text", nothing)
-    assert processor() == (known or "aarch64")
-
-
-def test_other_devices_have_names_too(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"the GPU of {device}")
-    assert device_name("cuda:1") == "the GPU of cuda:1" and device_name("mps") == "mps"

@@ -1,0 +1,45 @@
+"""A small training with checkpoints, and what is compared of two of them."""
+
+import torch
+
+from fmcore.data import ImageData
+from fmcore.networks import UNet
+from fmcore.paths import OTPath
+from fmcore.training import Checkpoints, TrainConfig, fit
+
+STEPS = 20
+
+
+def unet(**kwargs):
+    torch.manual_seed(0)
+    return UNet(**{"base": 8, "time_dim": 16, "groups": 4, **kwargs})
+
+
+def pictures(n=40, seed=5):
+    g = torch.Generator().manual_seed(seed)
+    pixels = torch.randint(0, 256, (n, 1, 8, 8), generator=g, dtype=torch.uint8)
+    return ImageData(pixels, torch.randint(0, 10, (n,), generator=g), "noise", "test")
+
+
+def config(**kwargs):
+    # 5 batches an epoch, 20 steps, reports that do not fall on checkpoints
+    defaults = dict(
+        epochs=4, batch_size=8, log_every=3, progress=False, lr=1e-3, schedule="cosine", clip=1.0
+    )
+    return TrainConfig(**{**defaults, **kwargs})
+
+
+def train(folder=None, stop=None, model=None, path=OTPath(), data=None, cfg=None, **kwargs):  # noqa: B008
+    """Train, leaving the loop at the first report from step `stop` on; all metrics, and the net."""
+    model = model or unet(num_classes=10)
+    saved = Checkpoints(folder, **{"every": 4, **kwargs}) if folder else None
+    metrics = []
+    for m in fit(model, path, data or pictures(), cfg or config(), checkpoints=saved):
+        metrics.append(m)
+        if stop is not None and m.step >= stop:
+            break
+    return metrics, model
+
+
+def weights(model):
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
