@@ -152,6 +152,7 @@ def random_field(seed):
 def test_a_kernel_computes_what_it_stands_for(js, seed):
     """And where there is no WebAssembly, JavaScript computes the same."""
     field, x, times = random_field(seed), points(1301, seed), [0.0, 0.37, 0.9]
+    x[::50] *= 30  # far out, where every density but the likeliest vanishes
     job = {"job": "kernel", "field": data(field, (0.0, 0.9)), "t": times, **split(x)}
     (found,) = js(job)
     assert found["has_kernel"] == [True, False]
