@@ -208,7 +208,10 @@ PERTURBED = dataclasses.replace(
     c=(0.0, 0.4, 0.6, 0.8),
     dense=None,
 )
-TABLEAUX = list(SOLVERS.values()) + [PERTURBED]
+ALMOST = dataclasses.replace(  # its last row is that of b, as far as it goes: not the last slope
+    SOLVERS["heun"], name="almost", order=1, a=((), (0.5,)), b=(0.5, 0.5), c=(0.0, 0.5), dense=None
+)
+TABLEAUX = [*SOLVERS.values(), PERTURBED, ALMOST]
 
 
 @pytest.mark.parametrize("span", [(0.0, 1.0), (1.0, 0.2)])
