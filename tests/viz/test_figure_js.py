@@ -199,6 +199,14 @@ def test_a_steady_lattice_holds_one_time_and_continues_outside(js):
     close(found[0], expected, 1e-4)
 
 
+def test_a_field_that_does_not_change_says_so(js):
+    """Its arrows are drawn once."""
+    jobs = [{"job": "steady", "field": data(field)} for field in WINDS.values()]
+    assert js(*jobs) == [name not in ("storm", "sum") for name in WINDS]
+    lattices = [data(lambda x, t: -x), data(swirl)]
+    assert js(*({"job": "steady", "field": spec} for spec in lattices)) == [True, False]
+
+
 PERTURBED = dataclasses.replace(
     SOLVERS["rk4"],
     name="perturbed",
@@ -332,6 +340,17 @@ def test_a_costly_field_is_worked_off_in_portions(js):
         expected = odeint(net, x.float(), method="rk4", steps=12, t_eval=[0.5, 1.0])
     for state, there in zip(found["states"], expected.xs, strict=True):
         close(state, there.double(), 1e-4)
+
+
+def test_pilots_find_the_steps_of_a_costly_field(js):
+    """The first 200 of 400 particles, of which the others would ask for more steps."""
+    field, x = MarginalField(GaussianMixture(points(200, 3), 0.2), OTPath()), points(400)
+    x[:200] *= 0.1
+    options = {"rtol": 1e-3, "atol": 1e-3}
+    (found,) = js(run_job(field, "dopri5", SPAN, x, [1.0], tolerance=1e-3))
+    pilots, everyone = (odeint(field, z, method="dopri5", **options) for z in (x[:200], x))
+    assert pilots.nfe != everyone.nfe
+    assert (found["nfe"], found["steps"]) == (pilots.nfe, pilots.accepted)
 
 
 @pytest.mark.parametrize("path", [OTPath(), VPPath()], ids=["OT", "VP"])
