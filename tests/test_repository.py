@@ -54,6 +54,13 @@ def test_lock_pins_every_direct_dependency():
     assert names - {"fmcore"} <= pinned
 
 
+def test_the_tools_for_scripts_are_pinned_and_name_no_registry():
+    asked = json.loads((ROOT / "tools/js/package.json").read_text())["devDependencies"]
+    lock = json.loads((ROOT / "tools/js/package-lock.json").read_text())["packages"]
+    assert all(lock[f"node_modules/{name}"]["version"] == asked[name] for name in asked)
+    assert not [package for package in lock.values() if "resolved" in package]
+
+
 @pytest.mark.parametrize(
     "requirement", PROJECT["dependencies"] + PROJECT["optional-dependencies"]["labs"]
 )

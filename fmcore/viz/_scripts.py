@@ -29,7 +29,7 @@ _TEMPLATE = re.compile(r"[`}](?:[^`\\$]|\\[\s\S]|\$(?!\{))*(?:`|\$\{)")  # up to
 _REGEX = re.compile(r"/(?:[^/\\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+/\w*")
 # After these words a slash begins a regular expression; after any other it divides.
 _BEFORE_REGEX = set(
-    "await case delete do else in instanceof new of return throw typeof void".split()
+    "await case delete do else in instanceof new of return throw typeof void yield".split()
 )
 
 _IMPORT = re.compile(r'import \{ (\w+(?: , \w+)*)(?: ,)? \} from "(\.\.?/[\w./-]+\.js)" ;')

@@ -14,6 +14,9 @@ const JOBS = {
   field({ field, t, x, y }) {
     return velocities(makeField(field).evaluate, t, x, y);
   },
+  steady({ field }) {
+    return makeField(field).steady;
+  },
   // A kernel, what it stands for, and what a browser without WebAssembly computes.
   kernel({ field, t, x, y }) {
     const fast = makeField(field);

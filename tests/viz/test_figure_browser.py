@@ -247,6 +247,20 @@ def test_broken_data_leave_a_message_and_no_blank(browser, tmp_path, broken):
     page.context.close()
 
 
+def test_a_page_that_forbids_webassembly_has_the_same_figure(browser, tmp_path):
+    """By its policy, as some hosts do: the fields are computed in JavaScript."""
+    figure, states = FlowFigure(TWO, particles=50, t=0.5), []
+    figure.save_html(tmp_path / "saved.html")
+    html = (tmp_path / "saved.html").read_text("utf-8")
+    assert " 'wasm-unsafe-eval'" in html
+    for text in (html, html.replace(" 'wasm-unsafe-eval'", "")):
+        page = Opened(browser, tmp_path, text)
+        states.append(page.state())
+        page.context.close()
+    for key in ("end", "mean"):
+        assert states[0][key] == pytest.approx(states[1][key], abs=1e-6)
+
+
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_the_modules_run_unbundled_in_any_host(browser, tmp_path, wrapped):
     """As anywidget and MyST call them: `default.render({ model, el })`, which returns its end."""

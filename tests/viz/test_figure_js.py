@@ -152,6 +152,7 @@ def random_field(seed):
 def test_a_kernel_computes_what_it_stands_for(js, seed):
     """And where there is no WebAssembly, JavaScript computes the same."""
     field, x, times = random_field(seed), points(1301, seed), [0.0, 0.37, 0.9]
+    x[::50] *= 30  # far out, where every density but the likeliest vanishes
     job = {"job": "kernel", "field": data(field, (0.0, 0.9)), "t": times, **split(x)}
     (found,) = js(job)
     assert found["has_kernel"] == [True, False]
@@ -198,6 +199,14 @@ def test_a_steady_lattice_holds_one_time_and_continues_outside(js):
     close(found[0], expected, 1e-4)
 
 
+def test_a_field_that_does_not_change_says_so(js):
+    """Its arrows are drawn once."""
+    jobs = [{"job": "steady", "field": data(field)} for field in WINDS.values()]
+    assert js(*jobs) == [name not in ("storm", "sum") for name in WINDS]
+    lattices = [data(lambda x, t: -x), data(swirl)]
+    assert js(*({"job": "steady", "field": spec} for spec in lattices)) == [True, False]
+
+
 PERTURBED = dataclasses.replace(
     SOLVERS["rk4"],
     name="perturbed",
@@ -207,7 +216,10 @@ PERTURBED = dataclasses.replace(
     c=(0.0, 0.4, 0.6, 0.8),
     dense=None,
 )
-TABLEAUX = list(SOLVERS.values()) + [PERTURBED]
+ALMOST = dataclasses.replace(  # its last row is that of b, as far as it goes: not the last slope
+    SOLVERS["heun"], name="almost", order=1, a=((), (0.5,)), b=(0.5, 0.5), c=(0.0, 0.5), dense=None
+)
+TABLEAUX = [*SOLVERS.values(), PERTURBED, ALMOST]
 
 
 @pytest.mark.parametrize("span", [(0.0, 1.0), (1.0, 0.2)])
@@ -328,6 +340,17 @@ def test_a_costly_field_is_worked_off_in_portions(js):
         expected = odeint(net, x.float(), method="rk4", steps=12, t_eval=[0.5, 1.0])
     for state, there in zip(found["states"], expected.xs, strict=True):
         close(state, there.double(), 1e-4)
+
+
+def test_pilots_find_the_steps_of_a_costly_field(js):
+    """The first 200 of 400 particles, of which the others would ask for more steps."""
+    field, x = MarginalField(GaussianMixture(points(200, 3), 0.2), OTPath()), points(400)
+    x[:200] *= 0.1
+    options = {"rtol": 1e-3, "atol": 1e-3}
+    (found,) = js(run_job(field, "dopri5", SPAN, x, [1.0], tolerance=1e-3))
+    pilots, everyone = (odeint(field, z, method="dopri5", **options) for z in (x[:200], x))
+    assert pilots.nfe != everyone.nfe
+    assert (found["nfe"], found["steps"]) == (pilots.nfe, pilots.accepted)
 
 
 @pytest.mark.parametrize("path", [OTPath(), VPPath()], ids=["OT", "VP"])

@@ -30,8 +30,8 @@ export default { render };
 /** The panels on their stage, what they show, and when that is computed and drawn anew. */
 export class FlowFigure {
   /**
-   * Called after each picture; computed: whether its results are other than those of the one before.
-   * @type {(computed: boolean) => void}
+   * Called after each picture; fresh: whether its results, or their colours, may be new.
+   * @type {(fresh: boolean) => void}
    */
   onPainted = () => {};
   /** @type {Panel[]} */
@@ -176,11 +176,11 @@ function build(spec, fail, el) {
   const readout = new Readout(spec);
   figure.stage.append(note);
 
-  figure.onPainted = (computed) => {
+  figure.onPainted = (fresh) => {
     controls.update();
     setText(note, figure.found ? describePoint(figure.found) : "");
     el.dataset.t = figure.t.toFixed(3);
-    if (!computed) return;
+    if (!fresh) return;
     const report = figure.report();
     readout.show(report, figure);
     figure.hint.classList.toggle("fm-right", report.end?.[0] < report.start[0]);

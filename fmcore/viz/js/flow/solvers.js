@@ -245,8 +245,7 @@ export function adapt(field, tableau, x0, y0, t0, t1, { rtol, atol, maxSteps = 1
     stepper.step(t, tNew, x, y, xNew, yNew, hasFirst);
     if (stepper.fsal) stepper.evaluateLast(tNew, xNew, yNew);
     stepper.combine(error, h, zero, zero, ex, ey);
-    const finite = xNew.every(Number.isFinite) && yNew.every(Number.isFinite);
-    const err = finite ? norm(ex, ey, x, y, xNew, yNew) : Infinity;
+    const err = norm(ex, ey, x, y, xNew, yNew);
     if (err <= 1) {
       grid.push(tNew);
       t = tNew;
@@ -257,9 +256,9 @@ export function adapt(field, tableau, x0, y0, t0, t1, { rtol, atol, maxSteps = 1
       rejected++;
       hasFirst = true;
     }
-    // err may be 0; where a slope left the finite numbers it is infinite or NaN.
+    // err may be 0; where the trial left the finite numbers it is infinite or NaN, and h shrinks.
     const factor = 0.9 * Math.max(err, 1e-99) ** (-1 / order);
-    h *= Number.isNaN(factor) ? 0.2 : Math.min(10, Math.max(0.2, factor));
+    h *= factor > 0.2 ? Math.min(10, factor) : 0.2;
   }
   return { x, y, grid: Float64Array.from(grid), nfe: stepper.nfe, rejected };
 }
