@@ -27,8 +27,8 @@ from fmcore._checks import randn_like, require_generator
 from fmcore.sampling import counted, generate
 from fmcore.solvers import SOLVERS, odeint
 
-from . import plots
-from ._plane import Extent, Field, as_array
+from .stills import plots
+from .stills.plane import Extent, Field, as_array
 from .theme import solver_style, theme
 
 if TYPE_CHECKING:

@@ -20,7 +20,10 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba_array
 from torch import Tensor
 
-from ._plane import (
+from ..theme import COLORS, ramp, solver_style
+from .charts import convergence, loss_curve
+from .mosaic import digits
+from .plane import (
     Extent,
     Field,
     as_array,
@@ -33,9 +36,6 @@ from ._plane import (
     plane,
     velocity,
 )
-from .charts import convergence, loss_curve
-from .mosaic import digits
-from .theme import COLORS, ramp, solver_style
 
 __all__ = [
     "convergence",

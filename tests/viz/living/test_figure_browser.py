@@ -12,8 +12,8 @@ import torch
 from fmcore.fields import GaussianMixture, MarginalField, Rotation
 from fmcore.paths import OTPath
 from fmcore.viz import FlowFigure
-from fmcore.viz._page import document, styles
-from fmcore.viz._scripts import FOLDER
+from fmcore.viz.living.bundle import FOLDER
+from fmcore.viz.living.page import document, styles
 
 STANDARD = MarginalField(GaussianMixture([[0.0, 0.0]], 1.0), OTPath())
 TWO = MarginalField(GaussianMixture([[-1.5, 0.0], [1.5, 0.0]], 0.3), OTPath())

@@ -6,7 +6,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-FOLDER = Path(__file__).parent / "js"
+FOLDER = Path(__file__).parent.parent / "js"
 
 _IMPORT = re.compile(r'^import\s*\{[^}]*\}\s*from\s*"\./([\w-]+\.js)";\n', re.MULTILINE)
 _DEFAULT = re.compile(r"^export default .*\n", re.MULTILINE)

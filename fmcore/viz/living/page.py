@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ._scripts import bundle
+from .bundle import bundle
 
 # Whatever a figure needs it carries; the policy makes sure of it.
 _POLICY = (
@@ -53,7 +53,7 @@ _ON_PAGE = (
 @cache
 def styles() -> str:
     """The figures' style sheet, without comments and line breaks."""
-    text = (Path(__file__).parent / "style.css").read_text("utf-8")
+    text = (Path(__file__).parent.parent / "style.css").read_text("utf-8")
     text = re.sub(r"/\*[\s\S]*?\*/|\n\s*", "", text)
     return re.sub(r"(?<=[:{};,]) | (?=\{)", "", text)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from fmcore.weights import check_writable
 
-from ._page import frame, page
+from .page import frame, page
 
 MOST_BYTES = 2_000_000
 DPI, SHADES = 120, 128  # of the still: sharp enough for print, and of little weight

@@ -11,12 +11,12 @@ from torch import Tensor
 from fmcore.distributions import Empirical, GaussianMixture
 from fmcore.solvers import odeint
 
-from . import plots
-from ._plane import grid
-from .theme import COLORS, theme
+from ..stills import plots
+from ..stills.plane import grid
+from ..theme import COLORS, theme
 
 if TYPE_CHECKING:
-    from .figure import FlowFigure
+    from .flow_figure import FlowFigure
 
 FRAMES = 25  # states of each particle, for its trail
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from fmcore.solvers import odeint
 
-from .mosaic import INK, PAPER
+from ..stills.mosaic import INK, PAPER
 
 SHADES = 16  # the eye sees no more on so small a digit, and more would not fit into 400 kB
 REFERENCE, TOLERANCE = "dopri5", 1e-4

@@ -1,6 +1,6 @@
 """The figure for digits: a trained network over solver, steps and time, without a kernel.
 
-The pictures are computed beforehand (`_sprite.py`); the browser chooses among them. Those of the
+The pictures are computed beforehand (`sprite.py`); the browser chooses among them. Those of the
 network that comes with the library come with it too.
 """
 
@@ -16,13 +16,13 @@ from torch import Tensor, nn
 
 from fmcore.tableaus import SOLVERS
 
-from . import mosaic
-from ._living import LivingFigure
-from ._plane import check_count
-from ._sprite import Sprite, compute_sprite, load_sprite, sprite_key
-from .theme import solver_style, theme
+from ..stills import mosaic
+from ..stills.plane import check_count
+from ..theme import solver_style, theme
+from .base import LivingFigure
+from .sprite import Sprite, compute_sprite, load_sprite, sprite_key
 
-SHIPPED = Path(__file__).parent.parent / "pretrained" / "mnist_sprite.png"
+SHIPPED = Path(__file__).parents[2] / "pretrained" / "mnist_sprite.png"
 MOST_SPRITE_BYTES = 400_000
 _MOST_NOISES = 36
 STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20)

@@ -1,6 +1,6 @@
 """The living figure: a velocity field that answers the reader's hand, with or without a kernel.
 
-The figure computes in the browser: it gets the field (`_spec.py`) and the Butcher tableaux as data,
+The figure computes in the browser: it gets the field (`spec.py`) and the Butcher tableaux as data,
 and integrates for whatever solver and step count the reader picks. Its scripts are the modules in
 `js/`; `index.js` has the shape `render({model, el})`.
 """
@@ -18,10 +18,10 @@ from fmcore.distributions import Empirical, GaussianMixture
 from fmcore.fields import MarginalField
 from fmcore.tableaus import SOLVERS
 
-from ._living import LivingFigure
-from ._plane import check_count, check_extent
-from ._spec import distribution_data, field_data
-from .theme import COLORS, solver_style
+from ..stills.plane import check_count, check_extent
+from ..theme import COLORS, solver_style
+from .base import LivingFigure
+from .spec import distribution_data, field_data
 
 VIEWS = ("arrows", "streamlines", "particles")
 MOST_PARTICLES = 5_000
@@ -151,7 +151,7 @@ class FlowFigure(LivingFigure):
 
     def still(self) -> Any:
         """The same picture as a matplotlib figure: for print, and where no script runs."""
-        from ._still import still
+        from .still import still
 
         return still(self)
 

@@ -15,8 +15,8 @@ from fmcore.fields import Empirical, GaussianMixture, MarginalField, Rotation, S
 from fmcore.networks import MLP, UNet
 from fmcore.paths import OTPath, VPPath
 from fmcore.viz import COLORS, FlowFigure
-from fmcore.viz._lattice import fit
-from fmcore.viz._scripts import FOLDER, bundle
+from fmcore.viz.living.bundle import FOLDER, bundle
+from fmcore.viz.living.lattice import fit
 from fmcore.weights import FlowModel
 
 matplotlib.use("agg")

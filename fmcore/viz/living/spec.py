@@ -24,8 +24,8 @@ from fmcore.paths import OTPath, VPPath
 from fmcore.weights import FlowModel
 from fmcore.winds import Wind
 
-from ._lattice import fit
-from ._plane import grid
+from ..stills.plane import grid
+from .lattice import fit
 
 Span = tuple[float, float]
 Box = tuple[float, float, float, float]

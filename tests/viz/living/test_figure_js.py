@@ -28,8 +28,8 @@ from fmcore.fields import (
 from fmcore.networks import MLP
 from fmcore.paths import OTPath, VPPath
 from fmcore.solvers import SOLVERS, odeint
-from fmcore.viz._scripts import bundle
-from fmcore.viz._spec import distribution_data, field_data, pack
+from fmcore.viz.living.bundle import bundle
+from fmcore.viz.living.spec import distribution_data, field_data, pack
 from fmcore.weights import FlowModel
 
 EXTENT, SPAN = (-3.0, 3.0, -3.0, 3.0), (0.0, 1.0)

@@ -8,8 +8,8 @@ from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from ._plane import Numbers, as_array
-from .theme import COLORS, solver_style
+from ..theme import COLORS, solver_style
+from .plane import Numbers, as_array
 
 
 def loss_curve(

@@ -15,8 +15,8 @@ from fmcore.networks import UNet
 from fmcore.paths import OTPath
 from fmcore.solvers import odeint
 from fmcore.viz import DigitFigure
-from fmcore.viz import digit_figure as module
-from fmcore.viz._sprite import load_sprite, sprite_key
+from fmcore.viz.living import digit_figure as module
+from fmcore.viz.living.sprite import load_sprite, sprite_key
 from fmcore.weights import FlowModel
 
 matplotlib.use("agg")
