@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from fmcore.weights import check_writable
 
 from .page import frame, page
 
 MOST_BYTES = 2_000_000
-DPI, SHADES = 120, 128  # of the still: sharp enough for print, and of little weight
+DPI, SHADES = 120, 128  # of the still: sharp enough for print, and small
 
 
 class LivingFigure:
@@ -29,7 +31,8 @@ class LivingFigure:
     caption: str
     height: int
 
-    def still(self) -> Any:
+    def still(self) -> Figure:
+        """The same as a matplotlib figure: for print, and where no script runs."""
         raise NotImplementedError
 
     def save_html(self, path: str | Path) -> None:
@@ -38,6 +41,7 @@ class LivingFigure:
         check_writable(path).write_text(text, "utf-8")
 
     def _check_size(self) -> None:
+        """Raise ValueError if the data would make a page heavy."""
         size = len(json.dumps(self.spec))
         if size > MOST_BYTES:
             raise ValueError(

@@ -90,6 +90,24 @@ MIX = GaussianMixture(
     torch.tensor([1.0, 2.0, 0.5], dtype=torch.float64),
 )
 DATA = Empirical(points(30, seed=5))
+
+
+class Cosine:
+    """x_t = sin(pi t / 2) x1 + cos(pi t / 2) x0: a reader's path, which travels as a table."""
+
+    def a(self, t):
+        return torch.sin(torch.pi / 2 * t)
+
+    def b(self, t):
+        return torch.cos(torch.pi / 2 * t)
+
+    def da(self, t):
+        return torch.pi / 2 * torch.cos(torch.pi / 2 * t)
+
+    def db(self, t):
+        return -torch.pi / 2 * torch.sin(torch.pi / 2 * t)
+
+
 WINDS = {
     "uniform": Uniform((0.5, -1.0)),
     "rotation": Rotation(1.3),
@@ -282,8 +300,12 @@ def test_a_costly_field_is_worked_off_in_portions(js):
         close(state, there.double(), 1e-4)
 
 
-@pytest.mark.parametrize("path", [OTPath(), VPPath()], ids=["OT", "VP"])
-def test_conditional_paths_average_to_the_marginal_velocity(js, path):
+@pytest.mark.parametrize(
+    ("path", "tolerance"),
+    [(OTPath(), 1e-9), (VPPath(), 1e-9), (Cosine(), 1e-8)],
+    ids=["OT", "VP", "cosine"],
+)
+def test_conditional_paths_average_to_the_marginal_velocity(js, path, tolerance):
     """Weights are the posterior, and the mean of the conditional velocities is the field's."""
     field, x, t = MarginalField(MIX, path), torch.tensor([[0.3, -0.4]], dtype=torch.float64), 0.6
     spec = data(field, (0.0, 0.99))
@@ -292,7 +314,7 @@ def test_conditional_paths_average_to_the_marginal_velocity(js, path):
     posterior = field.posterior(x, t)[0].sort(descending=True).values
     assert torch.allclose(weights, posterior, atol=1e-9)
     mean = [[sum(one["weight"] * one[k] for one in found)] for k in ("u", "v")]
-    close(mean, field(x, t))
+    close(mean, field(x, t), tolerance)
     at = torch.tensor(t, dtype=torch.float64)
     for one in found:  # each path passes through the point
         through = path.a(at) * torch.tensor(one["to"]) + path.b(at) * torch.tensor(one["from"])
@@ -324,3 +346,15 @@ def test_packed_numbers_arrive_as_they_were(js):
     field = {"kind": "winds", "wind": {"kind": "Uniform", "velocity": pack(points(1)[0], "f8")}}
     (found,) = js({"job": "field", "field": field, "t": [0.0], "x": [0.0], "y": [0.0]})
     assert [u[0] for u in found[0]] == points(1)[0].tolist()
+
+
+@pytest.mark.parametrize("span", [(0.0, 0.95), (0.95, 0.05)])
+@pytest.mark.parametrize("target", [MIX, DATA], ids=["mixture", "data"])
+def test_a_path_that_travels_as_a_table_agrees(js, target, span):
+    field, x = MarginalField(target, Cosine()), points(301)
+    spec = data(field, span)
+    assert (spec["kind"], spec["path"]["kind"]) == ("mixture", "table")
+    times = [*span, 0.2, 0.5 + 1 / 512, 0.7123]  # at both ends, between two nodes, anywhere
+    (found,) = js({"job": "field", "field": spec, "t": times, **split(x)})
+    for t, uv in zip(times, found, strict=True):
+        close(uv, field(x, t), 1e-8)

