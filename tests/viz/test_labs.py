@@ -7,17 +7,14 @@ import pytest
 import torch
 from matplotlib import pyplot as plt
 
-from fmcore.networks import UNet
+from fmcore.fields import Rotation
 from fmcore.solvers import SOLVERS
 from fmcore.viz import labs
 
 widgets = pytest.importorskip("ipywidgets")
 
 X0 = torch.tensor([[2.0, 0.0], [0.0, 1.0]])
-
-
-def rotation(x, t):
-    return 3 * torch.stack([-x[:, 1], x[:, 0]], 1)
+rotation = Rotation(3.0)
 
 
 def parts(lab):
@@ -135,7 +132,7 @@ def test_without_ipywidgets_the_error_says_what_to_install(monkeypatch):
         labs.solver_lab(rotation, X0)
 
 
-def test_digit_lab_starts_from_one_noise_and_counts_the_evaluations(monkeypatch):
+def test_digit_lab_starts_from_one_noise_and_counts_the_evaluations(monkeypatch, unet, gen):
     noises = []
 
     def spy(model, n, **options):
@@ -144,9 +141,8 @@ def test_digit_lab_starts_from_one_noise_and_counts_the_evaluations(monkeypatch)
 
     generate = labs.generate
     monkeypatch.setattr(labs, "generate", spy)
-    model = UNet(base=8).train()
-    g = torch.Generator().manual_seed(1)
-    lab = labs.digit_lab(model, n=3, generator=g, solvers=tuple(SOLVERS), steps=2, max_steps=5)
+    model = unet.train()
+    lab = labs.digit_lab(model, n=3, generator=gen, solvers=tuple(SOLVERS), steps=2, max_steps=5)
     solver, slider, picture, readout, hint = parts(lab)
     for method in SOLVERS:
         solver.value = method
@@ -160,7 +156,7 @@ def test_digit_lab_starts_from_one_noise_and_counts_the_evaluations(monkeypatch)
     assert model.training and not model._forward_hooks  # left as it was
 
 
-def test_digit_lab_shows_the_digits_and_the_time_they_took(monkeypatch):
+def test_digit_lab_shows_the_digits_and_the_time_they_took(monkeypatch, unet, gen):
     shown, clock = [], iter([100.0, 100.25])
     draw = labs.plots.digits
 
@@ -170,23 +166,30 @@ def test_digit_lab_shows_the_digits_and_the_time_they_took(monkeypatch):
 
     monkeypatch.setattr(labs.plots, "digits", spy)
     monkeypatch.setattr(labs.time, "perf_counter", lambda: next(clock))
-    model, g = UNet(base=8), torch.Generator().manual_seed(1)
-    *_, readout, _ = parts(labs.digit_lab(model, n=9, generator=g, solvers=("euler",), steps=2))
+    *_, readout, _ = parts(labs.digit_lab(unet, n=9, generator=gen, solvers=("euler",), steps=2))
     x0 = torch.randn(9, 1, 28, 28, generator=torch.Generator().manual_seed(1))
     [(x, columns, size)] = shown
-    assert torch.equal(x, labs.generate(model, 9, method="euler", steps=2, x0=x0))
+    assert torch.equal(x, labs.generate(unet, 9, method="euler", steps=2, x0=x0))
     assert "250.0 ms" in readout.value
     assert columns == 8 and size == pytest.approx([8 * 0.8, 2 * 0.8])
 
 
-def test_digit_lab_shows_errors_and_wants_a_generator(monkeypatch):
-    model = UNet(base=8)
-    *_, slider, picture, readout, _ = parts(
-        labs.digit_lab(model, n=1, generator=torch.Generator(), steps=1)
-    )
-    monkeypatch.setattr(model, "forward", lambda x, t: x * torch.nan)
+def test_digit_lab_shows_errors_and_wants_a_generator(monkeypatch, unet, gen):
+    *_, slider, picture, readout, _ = parts(labs.digit_lab(unet, n=1, generator=gen, steps=1))
+    monkeypatch.setattr(unet, "forward", lambda x, t: x * torch.nan)
     slider.value = 2
     assert 'role="alert"' in readout.value and "ValueError" in readout.value
-    assert picture.value == "" and not model._forward_hooks
+    assert picture.value == "" and not unet._forward_hooks
     with pytest.raises(TypeError, match="generator must be a torch.Generator"):
-        labs.digit_lab(model, generator=None)
+        labs.digit_lab(unet, generator=None)
+
+
+def test_a_solver_of_ones_own_works_in_both_labs(own_solver, unet, gen):
+    """Two evaluations a step, under a name made from its own."""
+    lab = labs.solver_lab(rotation, X0, solvers=("euler", own_solver), steps=4)
+    solver, _, picture, readout, _ = parts(lab)
+    assert [label for label, _ in solver.options] == ["Euler", "Ralston"]
+    solver.value = "ralston"
+    assert readout.value.startswith("Ralston, 4 steps: NFE 8,") and "by Ralston" in picture.value
+    *_, readout, _ = parts(labs.digit_lab(unet, n=1, generator=gen, solvers=[own_solver], steps=3))
+    assert readout.value.startswith("Ralston, 3 steps: NFE 6,")
