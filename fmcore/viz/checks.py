@@ -1,4 +1,4 @@
-"""Checks of what a figure is given: numbers, arrays, solvers. One wording for each complaint."""
+"""Checks of the arguments of figures: numbers, arrays, solvers. One wording for each complaint."""
 
 from __future__ import annotations
 

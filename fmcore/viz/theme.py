@@ -32,7 +32,7 @@ COLORS: dict[str, str] = {
     "bosh3": "#6b5ad4",
     "dopri5": "#d3499b",
     "ink": "#777a7e",  # text and reference curves
-    "muted": "#777a7e80",  # spines, ticks, what should recede
+    "muted": "#777a7e80",  # spines and ticks, which should recede
 }
 
 
@@ -63,10 +63,9 @@ _SOLVER_STYLES = {
 
 
 def solver_style(method: Method) -> SolverStyle:
-    """The style of a solver: of its own, or ink and dots for a reader's.
+    """The style of a solver; ink and dots if the library has none for it.
 
-    `method` is a key of `SOLVERS` or a `ButcherTableau`. Raises ValueError if no solver of that
-    name is registered.
+    `method` is a key of `SOLVERS` or a `ButcherTableau`. Raises ValueError for any other name.
 
     >>> from fmcore.tableaus import ButcherTableau
     >>> solver_style("heun").marker
@@ -88,7 +87,7 @@ def ramp(color: str) -> LinearSegmentedColormap:
     >>> print(*ramp("#ff0000")([0.0, 1.0])[:, 3])
     0.0 1.0
     """
-    # Opacity rises faster than the value at first: the faint end has to be seen on both pages.
+    # Opacity rises faster than the value at first, so that the faint end is visible on both pages.
     steps = [0.0, 0.25, 0.5, 0.75, 1.0]
     return LinearSegmentedColormap.from_list(
         "ramp", [(s, (*to_rgb(color), s**0.75)) for s in steps], N=256
@@ -154,7 +153,7 @@ def _rc(name: str) -> dict[Any, Any]:
 
 @contextmanager
 def theme(name: str = "auto") -> Generator[None, None, None]:
-    """A context in which figures are set for a page: "auto" (either), "light" or "dark".
+    """A context in which figures are set for a page that is "light", "dark" or either ("auto").
 
     >>> with theme("light"):
     ...     mpl.rcParams["text.color"]

@@ -1,7 +1,7 @@
 """The figure for digits: a trained network over solver, steps and time, without a kernel.
 
-The pictures are computed beforehand (`sprite.py`); the browser chooses among them. Those of the
-network that comes with the library come with it too.
+The pictures are computed in advance (`sprite.py`); the browser chooses among them. Those of the
+pretrained network come with the library.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20)
 
 
 class DigitFigure(LivingFigure):
-    """Digits that answer the hand: at a time t, and where the chosen solver and steps take them.
+    """Digits at a time t, and where the chosen solver takes them in the chosen number of steps.
 
     model       v(x, t) of images `(n, 1, H, W)` in [-1, 1], such as `load_pretrained("mnist")`
     x0          the noises `(n, 1, H, W)`; by default sixteen of 28 by 28, drawn from `seed`
@@ -41,7 +41,7 @@ class DigitFigure(LivingFigure):
     height      of the whole figure in CSS pixels
 
     The network is evaluated for every solver and number of steps: about 800 times by default. For
-    the shipped network nothing is computed, for its pictures are shipped as well.
+    the pretrained network nothing is computed: its pictures come with the library.
 
     Raises TypeError or ValueError that says what does not fit: a model that returns another shape,
     an unknown solver, a number out of range, more than 400 kB of pictures.

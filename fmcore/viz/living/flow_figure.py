@@ -1,10 +1,10 @@
-"""The living figure: a velocity field that answers the reader's hand, with or without a kernel.
+"""The living figure: a velocity field under the reader's hand, with or without a kernel.
 
 The figure computes in the browser: it gets the field (`spec.py`) and the Butcher tableaux as data,
-and integrates for whatever solver and step count the reader picks. Its scripts are the modules in
-`js/`; `index.js` has the shape `render({model, el})`.
+and integrates with the solver and number of steps that the reader picks. Its scripts are the
+modules in `js/`; `index.js` has the shape `render({model, el})`.
 
-A control is a keyword of `FlowFigure` and an entry of its `start_state`, which the still reads too.
+To add a control, add a keyword to `FlowFigure` and an entry to its `start_state`.
 """
 
 from __future__ import annotations
@@ -32,32 +32,32 @@ VIEWS = ("arrows", "streamlines", "particles")
 OFFERED = ("euler", "midpoint", "heun", "rk4", "dopri5", "dopri5-adaptive")
 MOST_PARTICLES = 5_000
 MOST_STEPS = 200
-_ADAPTIVE = "-adaptive"  # follows the name of a method that is to choose its own steps
+_ADAPTIVE = "-adaptive"  # after the key of a method: its steps follow from a tolerance
 _TOLERANCE = 1e-3
 
 Points = str | GaussianMixture | Empirical | Tensor | Sequence
 
 
 class FlowFigure(LivingFigure):
-    """A figure of the plane in which a field can be seen, followed and questioned.
+    """A figure of the plane: a velocity field, particles in it, and the path from one point.
 
     field       v(x, t) of the plane. A wind, a marginal field of a mixture or data set and an `MLP`
-                (or a `FlowModel` of one) travel exactly; any other callable as a lattice of
-                `resolution` (nodes along the shorter side, times), whose error is measured
+                (or a `FlowModel` of one) reach the browser exactly; any other callable as a lattice
+                of `resolution` (nodes along the shorter side, times), whose error is measured
     source      where the particles start: "normal" (N(0, I)), "uniform" (over the extent), a
                 `GaussianMixture`, an `Empirical`, or points (N, 2) to draw from
     target      shown as dots: as `source`, or None. By default that of a marginal field
     views       the layers shown at first, of "arrows", "streamlines", "particles"
-    solvers     the methods on offer: keys of `SOLVERS`, or a `ButcherTableau`. After the name of
-                one with an error estimate, "-adaptive" lets it choose its steps by a tolerance
+    solvers     the methods on offer: keys of `SOLVERS`, or a `ButcherTableau`. "-adaptive" after
+                the key of a method with an error estimate: its steps follow from a tolerance
     solver, steps  the method and its number of steps at first
     compare     None, a method, a number of steps, or both as (method, steps): a second run from
                 the same start
     span        (t0, t1), times of source and target; t1 < t0 follows the field backward
     t           None plays from the source; a time in `span` waits there
     start       the point whose path is shown with every step marked
-    conditionals  whether a pointer on a marginal field shows the conditional paths through the
-                point, whose velocities, weighted by their posterior, it averages
+    conditionals  whether the pointer on a marginal field shows the conditional paths through the
+                point; the field is the mean of their velocities, weighted by the posterior
     height      of the whole figure in CSS pixels
 
     Raises TypeError or ValueError that says what does not fit: a field that is not of the plane or
@@ -132,7 +132,7 @@ class FlowFigure(LivingFigure):
 
     @property
     def form(self) -> str:
-        """How the field travels: "winds", "mixture", "mlp" or "lattice"."""
+        """The form in which the browser gets the field: "winds", "mixture", "mlp" or "lattice"."""
         return self.spec["field"]["kind"]
 
     def still(self) -> Figure:
@@ -149,7 +149,7 @@ class FlowFigure(LivingFigure):
 
 
 def _alt(field: Field) -> str:
-    """The text alternative of a figure that is given none."""
+    """The default text alternative."""
     name = "a marginal velocity field" if isinstance(field, MarginalField) else "a field"
     return (
         f"Interactive figure of {name} of the plane: particles, arrows and streamlines, with "
@@ -176,7 +176,7 @@ def _menu(methods: Iterable[Method]) -> list[dict[str, Any]]:
         adaptive = method != base
         if adaptive and tableau.error is None:
             able = ", ".join(n + _ADAPTIVE for n, tableau in SOLVERS.items() if tableau.error)
-            raise ValueError(f"solvers that choose their steps are {able}; got {method!r}")
+            raise ValueError(f"adaptive solvers must be some of {able}; got {method!r}")
         key = name + _ADAPTIVE if adaptive else name
         menu[key] = {
             "id": key,
@@ -198,7 +198,7 @@ def _choice(solver: Method, steps: int) -> dict[str, Any]:
 def _second(
     compare: Method | int | tuple[Method, int] | None, solver: Method, steps: int
 ) -> tuple[Method, int] | None:
-    """The solver and steps to compare with; those of the first run where none are said."""
+    """The solver and steps to compare with; by default those of the first run."""
     if compare is None:
         return None
     if isinstance(compare, str | ButcherTableau):
@@ -211,13 +211,14 @@ def _second(
 
 
 def _views(views: Sequence[str]) -> dict[str, bool]:
-    """Which of all layers are shown."""
+    """Every view, and whether it is shown."""
     if isinstance(views, str) or not set(views) <= set(VIEWS):
         raise ValueError(f"views must be some of {', '.join(VIEWS)}; got {views!r}")
     return {view: view in views for view in VIEWS}
 
 
 def _span(span: Sequence[float]) -> Span:
+    """The span as floats. Raises ValueError unless its times lie in [0, 1] and differ."""
     t0, t1 = numbers("span", span, "t0", "t1")
     if not (0 <= t0 <= 1 and 0 <= t1 <= 1 and t0 != t1):
         raise ValueError(f"span must be two different times in [0, 1], got {span!r}")
@@ -225,7 +226,7 @@ def _span(span: Sequence[float]) -> Span:
 
 
 def _share(t: float | None, span: Span) -> float:
-    """The share of the span that has passed at time t; none of it for a figure that plays."""
+    """The share of the span before t, 0 if t is None. Raises ValueError if t is outside."""
     t0, t1 = span
     if t is None:
         return 0.0
@@ -235,6 +236,7 @@ def _share(t: float | None, span: Span) -> float:
 
 
 def _resolution(resolution: tuple[int, int]) -> tuple[int, int]:
+    """The resolution. Raises ValueError or TypeError unless it is two whole numbers from 4."""
     numbers("resolution", resolution, "nodes", "times")
     nodes, times = resolution
     return whole("the nodes of resolution", nodes, 4), whole("the times of resolution", times, 4)

@@ -4,7 +4,7 @@ winds     the parameters of a wind of `fmcore.winds`
 mixture   a marginal field: its components, or its data points, and its path, which is in closed
           form too, or else a table of its schedule
 mlp       the weights of a `fmcore.networks.MLP`
-lattice   samples of any other callable, and how far they are off between the nodes
+lattice   samples of any other callable, and the error between its nodes
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from .lattice import Lattice, fit
 Span = tuple[float, float]
 
 _TYPES = {"f8": "<f8", "f4": "<f4", "i2": "<i2"}
-_ASPECT = 16 / 9  # a stage is seldom wider than this: the lattice reaches that far
-_PATHS = (OTPath, VPPath)  # that the browser has in closed form: PATHS of js/mixture.js
-_TABLE = 257  # times of any other path: even for a cosine its cubics are off by less than 1e-8
+_ASPECT = 16 / 9  # the stage is seldom wider than this, so the lattice reaches as far
+_PATHS = (OTPath, VPPath)  # those that the browser has in closed form (PATHS in its mixture.js)
+_TABLE = 257  # times at which any other path is tabulated: of a cosine, a' and b' are 3e-9 off
 _CHECKS = 5  # times at which a field in closed form is tried
 _PROBES = (12, 256)  # times and points at which a lattice's error is measured
 
@@ -92,7 +92,7 @@ def distribution_data(target: GaussianMixture | Empirical) -> dict[str, Any]:
 def _path(path: Schedule, span: Span) -> dict[str, Any] | None:
     """A path by its name and parameters, or a, b and their derivatives at even times of `span`.
 
-    None if these are not finite, as at the end of a path that falls to 0 like a square root.
+    None if one of these is not finite, as where b falls to 0 like a square root.
     """
     if isinstance(path, _PATHS) and type(path) in _PATHS:  # a subclass may have another schedule
         return {"kind": type(path).__name__, **asdict(path)}
@@ -132,8 +132,8 @@ def _sampled(field: Field, extent: Box, span: Span, resolution: tuple[int, int])
     if np.ptp(samples, axis=0).max() <= 1e-6 * np.abs(samples).max():
         samples = samples[:1]  # steady
     lattice = fit(samples, domain, span)
-    # Whole numbers of 16 bits: their rounding, 1.5e-5 of the largest, is far below the error of
-    # the lattice itself, and they take half the space.
+    # 16-bit integers take half the space of floats. They round by 1.5e-5 of the largest number,
+    # far less than the lattice itself is off.
     scale = float(np.abs(lattice.coefficients).max()) / 32767 or 1.0
     return {
         "kind": "lattice",
@@ -164,7 +164,7 @@ def _error(field: Field, lattice: Lattice, extent: Box, span: Span) -> dict[str,
 
 
 def _widened(extent: Box) -> Box:
-    """The extent with the margin that a stage wider than it shows, and a little more."""
+    """The extent with the margin that a wider stage shows, and a little more."""
     xmin, xmax, ymin, ymax = extent
     half = 0.525 * max(xmax - xmin, _ASPECT * (ymax - ymin))
     middle, margin = (xmin + xmax) / 2, 0.025 * (ymax - ymin)
@@ -172,7 +172,7 @@ def _widened(extent: Box) -> Box:
 
 
 def _nodes(domain: Box, span: Span, resolution: tuple[int, int]) -> tuple[np.ndarray, ...]:
-    """`resolution[0]` nodes along the shorter side, as far apart along the other, and the times."""
+    """The nodes along x and y, `resolution[0]` of them on the shorter side, and the times."""
     width, height = domain[1] - domain[0], domain[3] - domain[2]
     step = min(width, height) / (resolution[0] - 1)
     return (
@@ -183,7 +183,7 @@ def _nodes(domain: Box, span: Span, resolution: tuple[int, int]) -> tuple[np.nda
 
 
 def _try(field: Field, extent: Box, span: Span) -> None:
-    """Raise unless a field in closed form is finite at some points, at both ends of time too."""
+    """Raise ValueError unless the field is finite at some points, also at both ends of time."""
     xmin, xmax, ymin, ymax = extent
     points = grid(np.linspace(xmin, xmax, 5), np.linspace(ymin, ymax, 5))
     for t in np.linspace(*span, _CHECKS):

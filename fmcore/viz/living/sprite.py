@@ -1,4 +1,4 @@
-"""Digits for a figure without a network: what solvers, steps and times make of a few fixed noises.
+"""Digits for a figure without a network: where solvers, steps and times take a few fixed noises.
 
 One picture holds them all, in sixteen shades from paper to ink. A row of it is a state of all
 noises, side by side: first where each solver arrives in each number of steps, then the states of
@@ -25,14 +25,14 @@ from fmcore.solvers import odeint
 from ..checks import Method, solver_name
 from ..stills.mosaic import INK, PAPER
 
-SHADES = 16  # the eye sees no more on so small a digit, and more would not fit into 400 kB
+SHADES = 16  # more cannot be seen on so small a digit, and would not fit into 400 kB
 REFERENCE, TOLERANCE = "dopri5", 1e-4
 _TEXT = "fmcore"  # the key of the numbers in the picture
 
 
 @dataclass(frozen=True, eq=False)
 class Sprite:
-    """`shades` (rows, n, H, W), whole numbers below 16, and what they are.
+    """`shades` (rows, n, H, W), whole numbers below 16, and what each row shows.
 
     about["solvers"], about["steps"]    row s * len(steps) + k is where solver s arrives in steps[k]
     about["times"]                      the rows after those

@@ -32,22 +32,22 @@ def plane(ax: Axes | None, extent: Extent | None) -> Axes:
             axis.set_label_text(name)
     ax.yaxis.label.set_rotation(0)
     if all(len(g.get_siblings(ax)) > 1 for g in (ax.get_shared_x_axes(), ax.get_shared_y_axes())):
-        ax.label_outer()  # small multiples with one scale need it written once
+        ax.label_outer()  # small multiples share one scale: write it once
     return ax
 
 
 def breadth(ax: Axes) -> float:
-    """The width of the axes in points, as far as it is known before the layout."""
+    """The width of the axes in points, before the layout adjusts it."""
     return ax.bbox.width / ax.figure.dpi * 72
 
 
 def dot_size(ax: Axes, count: int) -> float:
-    """A diameter in points at which `count` dots fill the axes without a crowd."""
+    """A diameter in points at which `count` dots do not crowd the axes."""
     return float(np.clip(0.22 * breadth(ax) / math.sqrt(count), 1.8, 6.0))
 
 
 def centres(low: float, high: float, cell: float) -> np.ndarray:
-    """Centres of the cells, as near to `cell` in width as divides the interval evenly."""
+    """Centres of equal cells between low and high, about `cell` wide."""
     count = max(round((high - low) / cell), 2)
     return low + (np.arange(count) + 0.5) * (high - low) / count
 

@@ -54,10 +54,10 @@ def quiver(
 ) -> Axes:
     """The field at time `t` as arrows on a grid of `n` cells along the longer side.
 
-    An arrow sits in the middle of its cell and points along the field there; its length is one
-    cell where the speed is `scale`. Give the same `scale` to figures that are to be compared, at
-    different times say; by default it is the speed that 95 % of the arrows do not exceed.
-    `by_speed` also fades slow arrows.
+    An arrow sits in the middle of its cell and points along the field there; it is one cell long
+    where the speed is `scale`, by default the speed that 95 % of the arrows do not exceed. To
+    compare figures, at different times say, give them the same `scale`. `by_speed` fades slow
+    arrows.
 
     Raises ValueError if the field returns another shape or a value that is not finite.
 
@@ -153,7 +153,7 @@ def particles(
     rgba = np.broadcast_to(rgba, (count, 4))
     ax = plane(ax, extent)
     size = dot_size(ax, count) if size is None else size
-    # A trail is a few pieces of one age each: a piece for every step would cost T times B lines.
+    # A trail is a few pieces, each of one age: a piece for every step would be T times B lines.
     pieces = min(states - 1, 24)
     if trails and pieces > 0:
         cuts = np.linspace(0, states - 1, pieces + 1).round().astype(int)
@@ -221,7 +221,7 @@ def density(
     """The density `exp(log_prob(x))`: opaque at `vmax`, by default its largest value in view.
 
     Contours stand at 0.1, 0.3, 0.5, 0.7 and 0.9 of `vmax`; `n` is the number of points along the
-    longer side. Give one `vmax` to figures that are to be compared. Raises ValueError if `log_prob`
+    longer side. To compare figures, give them the same `vmax`. Raises ValueError if `log_prob`
     does not return `(B,)`, or returns NaN or infinity (minus infinity is a density of 0).
 
     >>> ax = density(lambda x: -x.square().sum(1) / 2, n=50)
