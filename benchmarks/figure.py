@@ -39,8 +39,8 @@ from fmcore.fields import GaussianMixture, MarginalField, Storm
 from fmcore.networks import MLP
 from fmcore.paths import OTPath
 from fmcore.viz import FlowFigure
-from fmcore.viz._page import styles
-from fmcore.viz._scripts import FOLDER, bundle
+from fmcore.viz.living.bundle import FOLDER, bundle
+from fmcore.viz.living.page import styles
 
 RESULTS = Path(__file__).parent / "results" / "figure.json"
 SITE = Path(__file__).parent.parent / "_build" / "html"

@@ -7,7 +7,7 @@ To be run whenever the weights change; it takes a minute on two CPU cores.
 
 from fmcore import load_pretrained
 from fmcore.viz import DigitFigure
-from fmcore.viz.digit_figure import SHIPPED
+from fmcore.viz.living.digit_figure import SHIPPED
 
 SHIPPED.write_bytes(DigitFigure(load_pretrained("mnist")).sprite.png())
 print(f"{SHIPPED.name}: {SHIPPED.stat().st_size:,} bytes")

@@ -1,8 +1,9 @@
 """Velocity fields, particles and digits to look at: still figures, living ones, labs."""
 
-from . import labs, plots
-from .digit_figure import DigitFigure
-from .figure import FlowFigure
+from . import labs
+from .living.digit_figure import DigitFigure
+from .living.flow_figure import FlowFigure
+from .stills import plots
 from .theme import COLORS, ramp, solver_style, theme, use_theme
 
 __all__ = [

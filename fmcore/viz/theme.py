@@ -9,13 +9,16 @@ solvers among themselves, for deuteranopes and protanopes too; solvers also diff
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
+from cycler import cycler  # comes with matplotlib
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
+
+from .checks import Method, solver_name
 
 COLORS: dict[str, str] = {
     "source": "#4b6db6",  # noise, x0
@@ -29,7 +32,7 @@ COLORS: dict[str, str] = {
     "bosh3": "#6b5ad4",
     "dopri5": "#d3499b",
     "ink": "#777a7e",  # text and reference curves
-    "muted": "#777a7e80",  # spines, ticks, what should recede
+    "muted": "#777a7e80",  # spines and ticks, which should recede
 }
 
 
@@ -50,25 +53,32 @@ class SolverStyle:
 
 _DASHED, _DOTTED, _DASH_DOTTED = (0, (4, 1.6)), (0, (1.2, 1.2)), (0, (4, 1.4, 1.2, 1.4))
 _SOLVER_STYLES = {
-    "euler": ("Euler", "o", "-"),
-    "midpoint": ("Midpoint", "s", _DASHED),
-    "heun": ("Heun", "^", "-"),
-    "rk4": ("RK4", "D", _DASHED),
-    "bosh3": ("Bogacki–Shampine", "v", _DOTTED),
-    "dopri5": ("Dormand–Prince", "P", _DASH_DOTTED),
+    "euler": SolverStyle("Euler", COLORS["euler"], "o", "-"),
+    "midpoint": SolverStyle("Midpoint", COLORS["midpoint"], "s", _DASHED),
+    "heun": SolverStyle("Heun", COLORS["heun"], "^", "-"),
+    "rk4": SolverStyle("RK4", COLORS["rk4"], "D", _DASHED),
+    "bosh3": SolverStyle("Bogacki–Shampine", COLORS["bosh3"], "v", _DOTTED),
+    "dopri5": SolverStyle("Dormand–Prince", COLORS["dopri5"], "P", _DASH_DOTTED),
 }
 
 
-def solver_style(method: str) -> SolverStyle:
-    """The style of a solver; `ValueError` with all names if it has none.
+def solver_style(method: Method) -> SolverStyle:
+    """The style of a solver; ink and dots if the library has none for it.
 
+    `method` is a key of `SOLVERS` or a `ButcherTableau`. Raises ValueError for any other name.
+
+    >>> from fmcore.solvers import ButcherTableau
     >>> solver_style("heun").marker
     '^'
+    >>> ralston = ButcherTableau("ralston", order=2, a=((), (2/3,)), b=(1/4, 3/4), c=(0, 2/3))
+    >>> solver_style(ralston)
+    SolverStyle(label='Ralston', color='#777a7e', marker='o', linestyle='-')
     """
-    if method not in _SOLVER_STYLES:
-        raise ValueError(f"method must be one of {', '.join(_SOLVER_STYLES)}; got {method!r}")
-    label, marker, linestyle = _SOLVER_STYLES[method]
-    return SolverStyle(label, COLORS[method], marker, linestyle)
+    name = solver_name(method)
+    if name in _SOLVER_STYLES:
+        return _SOLVER_STYLES[name]
+    label = name.replace("_", " ").title() if name.islower() else name
+    return SolverStyle(label, COLORS["ink"], "o", "-")
 
 
 def ramp(color: str) -> LinearSegmentedColormap:
@@ -77,7 +87,7 @@ def ramp(color: str) -> LinearSegmentedColormap:
     >>> print(*ramp("#ff0000")([0.0, 1.0])[:, 3])
     0.0 1.0
     """
-    # Opacity rises faster than the value at first: the faint end has to be seen on both pages.
+    # Opacity rises faster than the value at first, so that the faint end is visible on both pages.
     steps = [0.0, 0.25, 0.5, 0.75, 1.0]
     return LinearSegmentedColormap.from_list(
         "ramp", [(s, (*to_rgb(color), s**0.75)) for s in steps], N=256
@@ -92,7 +102,8 @@ _INKS = {
 }
 
 
-def _rc(name: str) -> dict[str, Any]:
+def _rc(name: str) -> dict[Any, Any]:
+    """The settings of matplotlib for a page."""
     if name not in _INKS:
         raise ValueError(f"theme must be one of {', '.join(_INKS)}; got {name!r}")
     ink, frame = _INKS[name]
@@ -128,7 +139,7 @@ def _rc(name: str) -> dict[str, Any]:
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.titlepad": 8,
-        "axes.prop_cycle": mpl.cycler(color=[COLORS[k] for k in order]),
+        "axes.prop_cycle": cycler(color=[COLORS[k] for k in order]),
         "xtick.major.width": 0.8,
         "ytick.major.width": 0.8,
         "xtick.minor.width": 0.5,
@@ -141,8 +152,8 @@ def _rc(name: str) -> dict[str, Any]:
 
 
 @contextmanager
-def theme(name: str = "auto") -> Iterator[None]:
-    """A context in which figures are set for a page: "auto" (either), "light" or "dark".
+def theme(name: str = "auto") -> Generator[None, None, None]:
+    """A context in which figures are set for a page that is "light", "dark" or either ("auto").
 
     >>> with theme("light"):
     ...     mpl.rcParams["text.color"]
@@ -153,7 +164,7 @@ def theme(name: str = "auto") -> Iterator[None]:
 
 
 def use_theme(name: str = "auto") -> None:
-    """Sets the theme for the rest of the notebook, at two pixels a point of a plain screen."""
+    """Set the theme for the rest of the notebook, and pictures with two pixels a CSS pixel."""
     mpl.rcParams.update(_rc(name))
     try:
         from IPython import get_ipython

@@ -1,5 +1,6 @@
 """The living figures on the built pages answer mouse, keyboard and touch, as mathematics says."""
 
+import json
 import math
 
 import numpy as np
@@ -111,69 +112,86 @@ def test_the_storm_carries_the_ring_where_fmcore_says(visit):
 # ---- every kind of control, by mouse and by keyboard
 
 
-@pytest.mark.parametrize("hand", ["mouse", "keyboard"])
-def test_every_control_changes_the_picture(visit, hand):
+PICTURE = "[...document.querySelectorAll('.fm-stage canvas')].map((c) => c.toDataURL()).join()"
+FRAMES = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+
+def paused(visit):
+    """The figure of the landing page at rest, and its state."""
     figure = visit("book/index").figure()
-    if hand == "mouse":
-        figure.button("Pause").click()
-    else:
-        figure.button("Pause").focus()
-        figure.page.keyboard.press("Enter")
-    before = figure.state("!s.playing")
-    picture = figure.frame.locator(".fm-stage").screenshot()
+    figure.button("Pause").click()
+    state = figure.state("!s.playing")
+    figure.frame.evaluate(FRAMES)
+    return figure, state
 
-    def changed(until):
-        nonlocal picture
-        state = figure.state(until)
-        for _ in range(50):  # the screen follows the state, on a busy machine a little later
-            now = figure.frame.locator(".fm-stage").screenshot()
-            if now != picture:
-                break
-            figure.page.wait_for_timeout(100)
-        assert now != picture, until
-        picture = now
-        return state
 
-    if hand == "mouse":
-        drag(figure, "Time", 0.5)
-        changed("Math.abs(s.t - 0.5) < 0.03")
-        drag(figure, "Steps", 0.06)
-        changed("s.steps < 6")
-        figure.get("Streamlines").click()
-        changed("s.views.streamlines")
-        figure.get("Particles").click()
-        changed("!s.views.particles")
-        figure.get("Particles").click()
-        changed("s.views.particles")
-        figure.button("New particles").click()
-        assert changed("s.seed === 1")["mean"] != before["mean"]
-    else:
-        press(figure, "Time", "Home", *["ArrowRight"] * 7)
-        changed("Math.abs(s.t - 0.07) < 1e-9")
-        press(figure, "Steps", "Home", "ArrowRight")
-        changed("s.steps === 2")
-        press(figure, "Streamlines", "Space")
-        changed("s.views.streamlines")
-        press(figure, "Arrows", "Space")
-        changed("!s.views.arrows")
-        figure.button("New particles").focus()
-        figure.page.keyboard.press("Enter")
-        changed("s.seed === 1")
-        press(figure, "Solver", "ArrowUp")  # a native list: from Heun to the one above
-        changed("s.solver === 'midpoint'")
-        ring = figure.frame.locator(".fm-handle")
-        ring.focus()
-        figure.page.keyboard.press("Shift+ArrowLeft")
-        state = changed(f"s.start[0] < {before['start'][0]}")
-        assert f"{state['start'][0]:.2f}" in ring.get_attribute("aria-label").replace("−", "-")
-    figure.get("Solver").select_option("euler")
-    assert changed("s.solver === 'euler'")["nfe"] == figure.state()["steps"]
-    figure.get("Compare").select_option("rk4")
-    assert changed("s.compare")["compare"]["nfe"] == 4 * figure.state()["compare"]["steps"]
-    assert figure.frame.locator(".fm-panel").count() == 2
-    figure.get("Compare").select_option("")
-    changed("!s.compare")
-    assert figure.frame.locator(".fm-panel").count() == 1
+# For each control what is done to it, and what is then true of the state `s`.
+CONTROLS = {
+    "Time, dragged": (lambda f: drag(f, "Time", 0.5), "Math.abs(s.t - 0.5) < 0.03"),
+    "Time, by keys": (
+        lambda f: press(f, "Time", "Home", *["ArrowRight"] * 7),
+        "Math.abs(s.t - 0.07) < 1e-9",
+    ),
+    "Steps, dragged": (lambda f: drag(f, "Steps", 0.06), "s.steps < 6"),
+    "Steps, by keys": (lambda f: press(f, "Steps", "Home", "ArrowRight"), "s.steps === 2"),
+    "Solver, by keys": (lambda f: press(f, "Solver", "ArrowUp"), "s.solver === 'midpoint'"),
+    "Solver, chosen": (
+        lambda f: f.get("Solver").select_option("euler"),
+        "s.solver === 'euler' && s.nfe === s.steps",
+    ),
+    "Streamlines, clicked": (lambda f: f.get("Streamlines").click(), "s.views.streamlines"),
+    "Streamlines, by keys": (lambda f: press(f, "Streamlines", "Space"), "s.views.streamlines"),
+    "Arrows, by keys": (lambda f: press(f, "Arrows", "Space"), "!s.views.arrows"),
+    "Particles, clicked": (lambda f: f.get("Particles").click(), "!s.views.particles"),
+    "New particles, clicked": (lambda f: f.button("New particles").click(), "s.seed === 1"),
+    "New particles, by keys": (
+        lambda f: f.button("New particles").press("Enter"),
+        "s.seed === 1 && s.mean[0] !== before.mean[0]",
+    ),
+    "Compare, chosen": (
+        lambda f: f.get("Compare").select_option("rk4"),
+        "s.compare && s.compare.nfe === 4 * s.compare.steps",
+    ),
+    "Ring, by keys": (
+        lambda f: f.frame.locator(".fm-handle").press("Shift+ArrowLeft"),
+        "s.start[0] < before.start[0]",
+    ),
+}
+
+
+@pytest.mark.parametrize("control", CONTROLS)
+def test_every_control_changes_the_picture(visit, control):
+    act, until = CONTROLS[control]
+    figure, before = paused(visit)
+    picture = figure.frame.evaluate(PICTURE)
+    act(figure)
+    figure.state(f"((before) => {until})({json.dumps(before)})")
+    figure.frame.wait_for_function(f"(before) => {PICTURE} !== before", arg=picture)
+
+
+def test_a_comparison_adds_a_panel_and_takes_it_away(visit):
+    figure, _ = paused(visit)
+    for solver, panels in (("rk4", 2), ("", 1)):
+        figure.get("Compare").select_option(solver)
+        figure.state("s.compare" if solver else "!s.compare")
+        assert figure.frame.locator(".fm-panel").count() == panels
+
+
+def test_the_ring_says_where_it_is(visit):
+    figure, before = paused(visit)
+    ring = figure.frame.locator(".fm-handle")
+    ring.press("Shift+ArrowLeft")
+    state = figure.state(f"s.start[0] < {before['start'][0]}")
+    figure.frame.evaluate(FRAMES)
+    assert f"{state['start'][0]:.2f}" in ring.get_attribute("aria-label").replace("−", "-")
+
+
+def test_play_and_pause_by_the_keyboard(visit):
+    figure = visit("book/index").figure()
+    figure.button("Pause").press("Enter")
+    figure.state("!s.playing")
+    figure.button("Play").press("Enter")
+    figure.state("s.playing")
 
 
 def test_the_ring_is_dragged_and_the_pointer_asks_for_the_wind(visit):

@@ -22,5 +22,8 @@ export default [
     },
   },
   { files: ["fmcore/viz/js/**"], languageOptions: { globals: globals.browser } },
-  { files: ["tests/viz/*.mjs", "tools/js/*.js"], languageOptions: { globals: globals.node } },
+  {
+    files: ["tests/viz/living/*.mjs", "tools/js/*.js"],
+    languageOptions: { globals: globals.node },
+  },
 ];

@@ -25,6 +25,23 @@ const PATHS = {
       return { a, b, da, db: (-a * da) / b };
     };
   },
+  // Any other path: a, b and their slopes at even times, joined by cubics that have them all.
+  table({ span: [t0, t1], a, b, da, db }) {
+    return (t) => {
+      const h = (t1 - t0) / (a.length - 1);
+      const i = Math.min(Math.max(Math.floor((t - t0) / h), 0), a.length - 2);
+      const s = (t - t0) / h - i;
+      /** @type {(z: Numbers, dz: Numbers) => [number, number]}  the cubic and its slope */
+      const cubic = (z, dz) => {
+        const rise = z[i + 1] - z[i];
+        const [from, to] = [h * dz[i], h * dz[i + 1]];
+        const [p, q] = [3 * rise - 2 * from - to, from + to - 2 * rise];
+        return [z[i] + s * (from + s * (p + s * q)), (from + s * (2 * p + s * 3 * q)) / h];
+      };
+      const [[atA, slopeA], [atB, slopeB]] = [cubic(a, da), cubic(b, db)];
+      return { a: atA, b: atB, da: slopeA, db: slopeB };
+    };
+  },
 };
 
 // The memory, in numbers of eight bytes: blocks of points and of velocities, then a table with a

@@ -1,4 +1,4 @@
-// The winds of fmcore.winds, from their as_dict(). Each adds its velocity to what blows already.
+// The winds of fmcore.fields, from their as_dict(). Each adds its velocity to what blows already.
 
 /** @type {Record<string, (wind: any) => Evaluate>} */
 const KINDS = {

@@ -1,10 +1,10 @@
 """The living figure: its data, its page, its errors. `test_figure_js.py` tests what it computes."""
 
 import base64
+import dataclasses
 import json
 import re
 
-import matplotlib
 import numpy as np
 import pytest
 import torch
@@ -12,18 +12,17 @@ import torch
 from fmcore.fields import Empirical, GaussianMixture, MarginalField, Rotation, Storm
 from fmcore.networks import MLP, UNet
 from fmcore.paths import OTPath, VPPath
+from fmcore.solvers import SOLVERS, ButcherTableau, odeint
 from fmcore.viz import COLORS, FlowFigure
-from fmcore.viz._lattice import fit
+from fmcore.viz.living.lattice import fit
 from fmcore.weights import FlowModel
-
-matplotlib.use("agg")
 
 MIX = GaussianMixture([[-1.0, 0.0], [1.0, 0.5]], 0.3)
 MARGINAL = MarginalField(MIX, OTPath())
 
 
 class Ramp:
-    """A path the browser has no closed form for."""
+    """A path of a reader's own, for which the browser has no closed form."""
 
     def a(self, t):
         return t**2
@@ -45,7 +44,7 @@ def spec_in(page):
 
 
 @pytest.mark.parametrize(
-    "field, form",
+    ("field", "form"),
     [
         (Storm() + Rotation(1.0), "winds"),
         (MARGINAL, "mixture"),
@@ -54,7 +53,7 @@ def spec_in(page):
         (FlowModel(MLP(hidden=8), OTPath(), shape=(2,)), "mlp"),
         (MLP(hidden=8).double(), "mlp"),
         (lambda x, t: -x, "lattice"),
-        (MarginalField(MIX, Ramp()), "lattice"),
+        (MarginalField(MIX, Ramp()), "mixture"),
         (MARGINAL.score, "lattice"),
     ],
 )
@@ -91,14 +90,12 @@ def test_the_still_shows_every_view_at_every_time(t, span):
     )
     (ax,) = figure.still().axes
     assert ax.get_title() == f"t = {span[1] if t is None else t:.2f}"
-    matplotlib.pyplot.close("all")
 
 
 def test_the_still_of_a_comparison_shows_both():
     figure = FlowFigure(MARGINAL, steps=3, compare=("dopri5-adaptive", 7), t=1.0, particles=9)
     titles = [ax.get_title() for ax in figure.still().axes]
     assert titles == ["Heun, 3 steps, t = 1.00", "Dormand–Prince, adaptive, t = 1.00"]
-    matplotlib.pyplot.close("all")
 
 
 def test_nothing_is_asked_of_another_host(tmp_path):
@@ -153,7 +150,7 @@ def nan_inside(x, t):
 
 
 @pytest.mark.parametrize(
-    "error, words, field, options",
+    ("error", "words", "field", "options"),
     [
         (TypeError, "callable", 3.0, {}),
         (ValueError, "velocity of the plane", lambda x, t: x[:, :1], {}),
@@ -170,7 +167,7 @@ def nan_inside(x, t):
         (TypeError, "compare", MARGINAL, {"compare": 1.5}),
         (ValueError, "steps", MARGINAL, {"steps": 0}),
         (ValueError, "steps", MARGINAL, {"steps": 10_000}),
-        (ValueError, "steps", MARGINAL, {"steps": 2.5}),
+        (TypeError, "steps", MARGINAL, {"steps": 2.5}),
         (ValueError, "particles", MARGINAL, {"particles": 10**6}),
         (ValueError, "t must", MARGINAL, {"t": 1.5}),
         (ValueError, "span", MARGINAL, {"span": (0.0, 2.0)}),
@@ -192,6 +189,106 @@ def test_what_does_not_fit_is_refused(error, words, field, options):
 def test_a_field_without_an_end_can_stop_before_it():
     for field in (MarginalField(MIX, VPPath()), MarginalField(Empirical([[0.0, 1.0]]), OTPath())):
         assert FlowFigure(field, span=(0.0, 0.99), particles=5).span == (0.0, 0.99)
+
+
+def test_a_number_is_what_python_counts_as_one():
+    figure = FlowFigure(MARGINAL, steps=np.int64(3), compare=np.int64(4), particles=np.int64(5))
+    state = json.loads(json.dumps(figure.spec))["start_state"]
+    assert (state["steps"], state["compare"]["steps"]) == (3, 4)
+    for name in ("steps", "particles", "height", "seed"):
+        with pytest.raises(TypeError, match=f"{name} must be a whole number"):
+            FlowFigure(MARGINAL, **{name: True})
+
+
+def test_a_solver_of_ones_own_works_like_any(own_solver):
+    figure = FlowFigure(
+        Rotation(3.0), solvers=["euler", own_solver], solver=own_solver, steps=4,
+        compare=(own_solver, 9), t=1.0, particles=5, views=("particles",),
+    )  # fmt: skip
+    _, own = figure.spec["solvers"]
+    assert (own["id"], own["label"], own["marker"]) == ("ralston", "Ralston", "o")
+    assert own["color"] == COLORS["ink"] and own["tableau"]["c"] == [0, 2 / 3]
+    assert figure.spec["start_state"]["solver"] == "ralston"
+    assert "solver='ralston', steps=4" in repr(figure)
+    panels = figure.still().axes
+    assert [ax.get_title() for ax in panels] == [
+        "Ralston, 4 steps, t = 1.00", "Ralston, 9 steps, t = 1.00"
+    ]  # fmt: skip
+    for ax, steps in zip(panels, (4, 9), strict=True):
+        start = torch.tensor([figure.spec["start_state"]["start"]])
+        end = odeint(Rotation(3.0), start, method=own_solver, steps=steps).x[0]
+        assert np.allclose(ax.lines[-1].get_xydata()[-1], end, atol=1e-5)
+        assert (ax.lines[-1].get_color(), ax.lines[-1].get_marker()) == (COLORS["ink"], "o")
+
+
+def test_a_tableau_without_a_continuous_extension_has_straight_lines_in_the_still():
+    """As in the script: its trail lies on the lines between its steps."""
+    thirds = ButcherTableau(
+        "thirds", order=4, a=((), (1 / 3,), (-1 / 3, 1), (1, -1, 1)),
+        b=(1 / 8, 3 / 8, 3 / 8, 1 / 8), c=(0, 1 / 3, 2 / 3, 1),
+    )  # fmt: skip
+    figure = FlowFigure(
+        Rotation(3.0), [[1.0, 0.0]], solver=thirds, steps=1, t=0.5, particles=1,
+        views=("particles",),
+    )  # fmt: skip
+    (ax,) = figure.still().axes
+    end = odeint(Rotation(3.0), torch.tensor([[1.0, 0.0]]), method=thirds, steps=1).x[0]
+    half = (torch.tensor([1.0, 0.0]) + end) / 2
+    assert np.allclose(ax.collections[-1].get_offsets()[0], half, atol=1e-6)
+
+
+def test_two_solvers_of_one_name_are_refused(ralston):
+    other = dataclasses.replace(ralston, name="heun")
+    with pytest.raises(ValueError, match="two that are called 'heun'"):
+        FlowFigure(MARGINAL, solvers=("heun", other))
+    same = FlowFigure(MARGINAL, solvers=("heun", SOLVERS["heun"]), particles=5)
+    assert [solver["id"] for solver in same.spec["solvers"]] == ["heun"]
+
+
+def test_a_path_of_ones_own_travels_as_a_table_of_the_span():
+    data = FlowFigure(MarginalField(MIX, Ramp()), span=(0.9, 0.1), particles=5).spec["field"]
+    path = data["path"]
+    assert (path["kind"], path["span"]) == ("table", [0.9, 0.1])
+    times = torch.linspace(0.9, 0.1, 257, dtype=torch.float64)
+    for name in ("a", "b", "da", "db"):
+        numbers = np.frombuffer(base64.b64decode(path[name]["base64"]), "<f8")
+        assert np.array_equal(numbers, getattr(Ramp(), name)(times))
+    known = FlowFigure(MarginalField(MIX, VPPath(0.2, 9.0)), span=(0.0, 0.9), particles=5)
+    path = {"kind": "VPPath", "beta_min": 0.2, "beta_max": 9.0}
+    assert known.spec["field"]["path"] == path
+
+
+def test_a_path_that_is_not_finite_somewhere_travels_as_a_lattice():
+    class Kink(Ramp):
+        def da(self, t):
+            return torch.where(t == 1 / 32, torch.inf, 2 * t)
+
+    assert FlowFigure(MarginalField(MIX, Kink()), particles=5).form == "lattice"
+
+
+def test_a_path_derived_from_ours_is_not_taken_for_it():
+    class Square(OTPath):
+        def a(self, t):
+            return t**2
+
+        def da(self, t):
+            return 2 * t
+
+    field = FlowFigure(MarginalField(MIX, Square()), particles=5).spec["field"]
+    assert field["path"]["kind"] == "table"
+
+
+def test_a_source_is_drawn_from_its_distribution():
+    g = torch.Generator().manual_seed(0)
+    extent = (1.0, 3.0, -2.0, 0.0)
+    uniform = FlowFigure(MARGINAL, "uniform", extent=extent, particles=5).source
+    x = uniform.sample(4000, generator=g)
+    assert torch.allclose(x.mean(0), torch.tensor([2.0, -1.0]), atol=0.05)
+    low, high = x.min(0).values, x.max(0).values
+    assert torch.allclose(low, torch.tensor([1.0, -2.0]), atol=0.01)
+    assert torch.allclose(high, torch.tensor([3.0, 0.0]), atol=0.01)
+    normal = FlowFigure(MARGINAL, particles=5).source.sample(4000, generator=g)
+    assert torch.allclose(normal.std(0), torch.ones(2).double(), atol=0.05)
 
 
 def test_splines_converge_with_the_fourth_order():

@@ -1,4 +1,4 @@
-"""What all living figures share: how they show themselves, and how they are saved."""
+"""The base of all living figures: how they are shown, and how they are saved."""
 
 from __future__ import annotations
 
@@ -8,36 +8,40 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from fmcore.files import writable
 
-from ._page import frame, page
+from .page import frame, page
 
 MOST_BYTES = 2_000_000
-DPI, SHADES = 120, 128  # of the still: sharp enough for print, and of little weight
+DPI, SHADES = 120, 128  # of the still: sharp enough for print, and small
 
 
 class LivingFigure:
-    """A figure that computes or chooses in the browser what it shows, from its data `spec`.
+    """A figure that the browser computes, or assembles, from its data `spec`.
 
     `entry` is the module in `js/` whose `render` shows it; `still()` draws the same by matplotlib.
     """
 
     entry: str
-    more_on_phone: int  # pixels by which the figure is higher there
+    more_on_phone: int  # CSS pixels by which the figure is higher on a phone
     spec: dict[str, Any]
     alt: str
     caption: str
     height: int
 
-    def still(self) -> Any:
+    def still(self) -> Figure:
+        """The same as a matplotlib figure: for print, and where no script runs."""
         raise NotImplementedError
 
     def save_html(self, path: str | Path) -> None:
-        """Write the figure as a page of its own that works from a file, without a network."""
+        """Write the figure as an HTML page that works from a file, without a network."""
         text = page(self.entry, self.spec, self.alt, self.caption, self._png())
         writable(path).write_text(text, "utf-8")
 
     def _check_size(self) -> None:
+        """Raise ValueError if the data would make a page heavy."""
         size = len(json.dumps(self.spec))
         if size > MOST_BYTES:
             raise ValueError(
@@ -46,12 +50,13 @@ class LivingFigure:
             )
 
     def _png(self) -> bytes:
+        """The still as a PNG of few colours."""
         from matplotlib import pyplot as plt
         from PIL import Image  # comes with matplotlib
 
-        picture, file = self.still(), io.BytesIO()
-        picture.savefig(file, format="png", dpi=DPI)
-        plt.close(picture)
+        figure, file = self.still(), io.BytesIO()
+        figure.savefig(file, format="png", dpi=DPI)
+        plt.close(figure)
         image, out = Image.open(file), io.BytesIO()
         image.quantize(SHADES, method=Image.Quantize.FASTOCTREE).save(out, "PNG", optimize=True)
         return out.getvalue()

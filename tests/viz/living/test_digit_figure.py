@@ -1,25 +1,22 @@
 """The figure for digits: its pictures, its numbers, its page, its errors."""
 
 import base64
+import dataclasses
 import io
 import json
 
-import matplotlib
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from fmcore import load_pretrained
-from fmcore.networks import UNet
 from fmcore.paths import OTPath
 from fmcore.solvers import odeint
-from fmcore.viz import DigitFigure
-from fmcore.viz import digit_figure as module
-from fmcore.viz._sprite import load_sprite, sprite_key
+from fmcore.viz import COLORS, DigitFigure
+from fmcore.viz.living import digit_figure as module
+from fmcore.viz.living.sprite import load_sprite, sprite_key
 from fmcore.weights import FlowModel
-
-matplotlib.use("agg")
 
 GOAL = torch.linspace(-1, 1, 64).reshape(1, 1, 8, 8)
 X0 = torch.randn(3, 1, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -100,8 +97,7 @@ def test_the_page_carries_what_the_browser_needs(tmp_path):
     assert set(bundle) == {"text/html", "image/png", "text/plain"}
     assert bundle["text/plain"] == "DigitFigure(3 digits, solver='euler', step=2)"
     titles = [ax.get_title() for ax in shown.still().axes]
-    assert titles == ["on the way, t = 0.50", "Euler, 2 steps, NFE 2"]
-    matplotlib.pyplot.close("all")
+    assert titles == ["t = 0.50", "Euler, 2 steps, NFE 2"]
 
 
 def test_the_shipped_pictures_are_of_the_shipped_network(monkeypatch):
@@ -121,6 +117,23 @@ def test_the_shipped_pictures_are_of_the_shipped_network(monkeypatch):
     assert (start - x0.clamp(-1, 1)).abs().max() < 1 / 15 + 1e-6
 
 
+def test_a_solver_of_ones_own_works_like_any(own_solver):
+    """Its end points are odeint's, and its pictures are not taken for those of another tableau."""
+    shown = figure(solvers=("euler", own_solver), solver=own_solver)
+    assert shown.spec["solvers"][1] == {"id": "ralston", "label": "Ralston", "color": COLORS["ink"]}
+    assert shown.spec["start_state"]["solver"] == "ralston"
+    end = odeint(lambda x, t: -3 * (x - GOAL), X0, method=own_solver, steps=4).x.clamp(-1, 1)
+    found = shown.sprite.images(shown.sprite.row("ralston", 4))
+    assert (found - end).abs().max() < 1 / 15 + 1e-3
+    assert [ax.get_title() for ax in shown.still().axes][1] == "Ralston, 2 steps, NFE 4"
+
+
+def test_a_tableau_that_borrows_a_name_has_another_key(ralston):
+    heun = dataclasses.replace(ralston, name="heun")
+    key = sprite_key(ToGoal(), X0, ["heun"], [1, 2], 5)
+    assert key != sprite_key(ToGoal(), X0, [heun], [1, 2], 5)
+
+
 def test_other_weights_noises_or_settings_have_another_key():
     model = ToGoal()
     key = sprite_key(model, X0, ["euler"], [1, 2], 5)
@@ -134,14 +147,14 @@ def test_other_weights_noises_or_settings_have_another_key():
 
 
 @pytest.mark.parametrize(
-    "error, words, options",
+    ("error", "words", "options"),
     [
         (TypeError, "model must be a torch module", {"model": lambda x, t: x}),
         (ValueError, "solvers must be some of euler", {"solvers": ("euler", "eular")}),
-        (ValueError, "solver one of them", {"solver": "heun"}),
-        (ValueError, "a number of steps must be an integer", {"steps": (0, 2)}),
+        (ValueError, "solver must be one of euler", {"solver": "heun"}),
+        (ValueError, "a number of steps must be a whole number", {"steps": (0, 2)}),
         (ValueError, "steps must ascend", {"steps": (2, 1)}),
-        (ValueError, "step be one of them", {"step": 3}),
+        (ValueError, "step must be one of", {"step": 3}),
         (ValueError, "frames must be", {"frames": 1}),
         (ValueError, "height must be", {"height": 3}),
         (ValueError, "t must lie in", {"t": 1.5}),
@@ -169,7 +182,7 @@ def test_what_does_not_fit_is_refused(error, words, options):
         DigitFigure(**options)
 
 
-def test_a_flow_model_of_any_network_will_do():
-    model = FlowModel(UNet(base=8), OTPath(), shape=(1, 28, 28))
+def test_a_flow_model_of_any_network_will_do(unet):
+    model = FlowModel(unet, OTPath(), shape=(1, 28, 28))
     shown = DigitFigure(model, solvers=("heun",), steps=(1, 2), step=1, frames=2)
     assert shown.spec["nfe"] == [2, 4] and shown.spec["shape"] == [16, 28, 28]

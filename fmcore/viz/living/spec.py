@@ -1,15 +1,15 @@
 """A velocity field as data for the browser: in closed form, as weights, or as a lattice.
 
-winds     the parameters of a wind of `fmcore.winds`
-mixture   a marginal field: its components, or its data points, and its path
+winds     the parameters of a wind of `fmcore.fields`
+mixture   a marginal field: its components, or its data points, and its path, which is in closed
+          form too, or else a table of its schedule
 mlp       the weights of a `fmcore.networks.MLP`
-lattice   samples of any other callable, and how far they are off between the nodes
+lattice   samples of any other callable, and the error between its nodes
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -19,17 +19,19 @@ from torch import Tensor, nn
 
 from fmcore.fields import Empirical, GaussianMixture, MarginalField, Wind
 from fmcore.networks import MLP
-from fmcore.paths import OTPath, VPPath
+from fmcore.paths import OTPath, ProbabilityPath, VPPath
 from fmcore.weights import FlowModel
 
-from ._lattice import fit
-from ._plane import grid
+from ..checks import Box
+from ..stills.plane import Field, grid, velocity
+from .lattice import Lattice, fit
 
 Span = tuple[float, float]
-Box = tuple[float, float, float, float]
 
 _TYPES = {"f8": "<f8", "f4": "<f4", "i2": "<i2"}
-_ASPECT = 16 / 9  # a stage is seldom wider than this: the lattice reaches that far
+_ASPECT = 16 / 9  # the stage is seldom wider than this, so the lattice reaches as far
+_PATHS = (OTPath, VPPath)  # those that the browser has in closed form (PATHS in its mixture.js)
+_TABLE = 257  # times at which any other path is tabulated: of a cosine, a' and b' are 3e-9 off
 _CHECKS = 5  # times at which a field in closed form is tried
 _PROBES = (12, 256)  # times and points at which a lattice's error is measured
 
@@ -43,30 +45,38 @@ def pack(values: Tensor | np.ndarray, kind: str) -> dict[str, str]:
 
 
 def field_data(
-    field: Callable, extent: Box, span: Span, resolution: tuple[int, int]
+    field: Field, extent: Box, span: Span, resolution: tuple[int, int]
 ) -> dict[str, Any]:
     """The field as plain data with its form under "kind", ready for JSON.
 
-    `TypeError` if it is not callable, `ValueError` if it is not a field of the plane, or not finite
-    on `extent` (on the lattice) at a time in `span`.
+    Raises TypeError if it is not callable, ValueError if it is not a field of the plane, or not
+    finite on `extent` (on the lattice) at a time in `span`.
     """
     if not callable(field):
         raise TypeError(f"field must be callable as field(x, t), got {type(field).__name__}")
-    net = field.net if isinstance(field, FlowModel) else field
-    if isinstance(field, Wind):
-        data = {"kind": "winds", "wind": field.as_dict()}
-    elif isinstance(field, MarginalField) and type(field.path) in (OTPath, VPPath):
-        data = _marginal(field)
-    elif type(net) is MLP:
-        data = _network(net)
-    else:
+    data = _exact(field, span)
+    if data is None:
         return _sampled(field, extent, span, resolution)
     _try(field, extent, span)
     return data
 
 
+def _exact(field: Field, span: Span) -> dict[str, Any] | None:
+    """The field in closed form or as weights, None if it has neither."""
+    net = field.net if isinstance(field, FlowModel) else field
+    if isinstance(field, Wind):
+        return {"kind": "winds", "wind": field.as_dict()}
+    if isinstance(field, MarginalField):
+        path = _path(field.path, span)
+        return path and {"kind": "mixture", **distribution_data(field.target), "path": path}
+    return _network(net) if type(net) is MLP else None
+
+
 def distribution_data(target: GaussianMixture | Empirical) -> dict[str, Any]:
-    """Means and standard deviations (K, 2) and weights (K,); a data point has a deviation of 0."""
+    """Means and standard deviations (K, 2) and weights (K,); a data point has a deviation of 0.
+
+    Raises ValueError unless `target` is in two dimensions.
+    """
     if tuple(target.shape) != (2,):
         raise ValueError(f"a figure shows the plane: {target} is not in two dimensions")
     if isinstance(target, GaussianMixture):
@@ -77,38 +87,51 @@ def distribution_data(target: GaussianMixture | Empirical) -> dict[str, Any]:
     return {"means": pack(means, "f8"), "stds": pack(stds, "f8"), "weights": pack(weights, "f8")}
 
 
-def _marginal(field: MarginalField) -> dict[str, Any]:
-    path = {"kind": type(field.path).__name__, **asdict(field.path)}
-    return {"kind": "mixture", **distribution_data(field.target), "path": path}
+def _path(path: ProbabilityPath, span: Span) -> dict[str, Any] | None:
+    """A path by its name and parameters, or a, b and their derivatives at even times of `span`.
+
+    None if one of these is not finite, as where b falls to 0 like a square root.
+    """
+    if isinstance(path, _PATHS) and type(path) in _PATHS:  # a subclass may have another schedule
+        return {"kind": type(path).__name__, **asdict(path)}
+    times = torch.linspace(*span, _TABLE, dtype=torch.float64)
+    functions = {"a": path.a, "b": path.b, "da": path.da, "db": path.db}
+    table = {
+        name: torch.as_tensor(function(times), dtype=torch.float64).expand(_TABLE)
+        for name, function in functions.items()
+    }
+    if not all(values.isfinite().all() for values in table.values()):
+        return None
+    packed = {name: pack(values, "f8") for name, values in table.items()}
+    return {"kind": "table", "span": list(span), **packed}
 
 
 def _network(net: MLP) -> dict[str, Any]:
+    """The weights of a network of the plane, in its own precision."""
     if net.config["dim"] != 2:
         raise ValueError(f"a figure shows the plane, but this MLP has dim={net.config['dim']}")
     kind = "f8" if net.layers[0].weight.dtype == torch.float64 else "f4"
     layers = [layer for layer in net.layers if isinstance(layer, nn.Linear)]
     return {
         "kind": "mlp",
-        "frequencies": pack(net.embed_time.frequencies, kind),
+        "frequencies": pack(net.embed_time.get_buffer("frequencies"), kind),
         "layers": [
             {"weight": pack(layer.weight, kind), "bias": pack(layer.bias, kind)} for layer in layers
         ],
     }
 
 
-def _sampled(
-    field: Callable, extent: Box, span: Span, resolution: tuple[int, int]
-) -> dict[str, Any]:
+def _sampled(field: Field, extent: Box, span: Span, resolution: tuple[int, int]) -> dict[str, Any]:
+    """The lattice through samples of the field, and its error in between."""
     domain = _widened(extent)
     x, y, times = _nodes(domain, span, resolution)
-    points = np.stack(np.meshgrid(x, y), -1).reshape(-1, 2)
-    samples = np.stack([_evaluate(field, points, t) for t in times])
+    samples = np.stack([velocity(field, grid(x, y), t) for t in times])
     samples = samples.reshape(len(times), len(y), len(x), 2)
     if np.ptp(samples, axis=0).max() <= 1e-6 * np.abs(samples).max():
         samples = samples[:1]  # steady
     lattice = fit(samples, domain, span)
-    # Whole numbers of 16 bits: their rounding, 1.5e-5 of the largest, is far below the error of
-    # the lattice itself, and they take half the space.
+    # 16-bit integers take half the space of floats. They round by 1.5e-5 of the largest number,
+    # far less than the lattice itself is off.
     scale = float(np.abs(lattice.coefficients).max()) / 32767 or 1.0
     return {
         "kind": "lattice",
@@ -121,14 +144,14 @@ def _sampled(
     }
 
 
-def _error(field: Callable, lattice: Callable, extent: Box, span: Span) -> dict[str, float]:
-    """How far the lattice is off at random points of the extent, relative to the rms speed."""
+def _error(field: Field, lattice: Lattice, extent: Box, span: Span) -> dict[str, float]:
+    """The lattice's distance from the field at random points, relative to the rms speed."""
     random = np.random.default_rng(0)
     low, high = np.array(extent[::2]), np.array(extent[1::2])
     off, speed = [], []
     for t in random.uniform(min(span), max(span), _PROBES[0]):
         points = random.uniform(low, high, (_PROBES[1], 2))
-        v = _evaluate(field, points, float(t))
+        v = velocity(field, points, float(t))
         off.append(np.linalg.norm(lattice(points, float(t)) - v, axis=1))
         speed.append(np.linalg.norm(v, axis=1))
     unit = float(np.sqrt(np.mean(np.square(speed)))) or 1.0
@@ -139,7 +162,7 @@ def _error(field: Callable, lattice: Callable, extent: Box, span: Span) -> dict[
 
 
 def _widened(extent: Box) -> Box:
-    """The extent with the margin that a stage wider than it shows, and a little more."""
+    """The extent with the margin that a wider stage shows, and a little more."""
     xmin, xmax, ymin, ymax = extent
     half = 0.525 * max(xmax - xmin, _ASPECT * (ymax - ymin))
     middle, margin = (xmin + xmax) / 2, 0.025 * (ymax - ymin)
@@ -147,7 +170,7 @@ def _widened(extent: Box) -> Box:
 
 
 def _nodes(domain: Box, span: Span, resolution: tuple[int, int]) -> tuple[np.ndarray, ...]:
-    """`resolution[0]` nodes along the shorter side, as far apart along the other, and the times."""
+    """The nodes along x and y, `resolution[0]` of them on the shorter side, and the times."""
     width, height = domain[1] - domain[0], domain[3] - domain[2]
     step = min(width, height) / (resolution[0] - 1)
     return (
@@ -157,39 +180,9 @@ def _nodes(domain: Box, span: Span, resolution: tuple[int, int]) -> tuple[np.nda
     )
 
 
-def _try(field: Callable, extent: Box, span: Span) -> None:
-    """Raise unless a field in closed form is finite at some points, at both ends of time too."""
+def _try(field: Field, extent: Box, span: Span) -> None:
+    """Raise ValueError unless the field is finite at some points, also at both ends of time."""
     xmin, xmax, ymin, ymax = extent
-    points = np.stack(
-        np.meshgrid(np.linspace(xmin, xmax, 5), np.linspace(ymin, ymax, 5)), -1
-    ).reshape(-1, 2)
+    points = grid(np.linspace(xmin, xmax, 5), np.linspace(ymin, ymax, 5))
     for t in np.linspace(*span, _CHECKS):
-        _evaluate(field, points, float(t))
-
-
-def _evaluate(field: Callable, points: np.ndarray, t: float) -> np.ndarray:
-    """The field at points (B, 2), as float64; `ValueError` if it is not one of the plane."""
-    like = grid(points[:1, 0], points[:1, 1], field)  # the device and dtype it computes in
-    x = torch.from_numpy(points).to(like)
-    with torch.no_grad():
-        try:
-            v = torch.as_tensor(field(x, x.new_tensor(float(t))))
-        except Exception as error:
-            raise ValueError(
-                f"a figure calls field(x, t) with x of shape {tuple(x.shape)} and t = {t:g} "
-                f"(span=... sets the times), but this field failed: {error}"
-            ) from error
-    if v.shape != x.shape:
-        raise ValueError(
-            f"the field must return {tuple(x.shape)} for x of shape {tuple(x.shape)}, a velocity "
-            f"of the plane for each point, got {tuple(v.shape)}"
-        )
-    v = v.detach().to("cpu", torch.float64).numpy()
-    bad = ~np.isfinite(v).all(1)
-    if bad.any():
-        where = ", ".join(f"{c:g}" for c in points[bad][0])
-        raise ValueError(
-            f"the field is NaN or infinite at {int(bad.sum())} of {len(v)} points at t = {t:g}, "
-            f"first at x = ({where}): choose another extent or span"
-        )
-    return v
+        velocity(field, points, float(t))

@@ -115,7 +115,7 @@ def test_a_trail_lies_behind_and_fades(picture):
     assert 0 < at[0] < at[1] < at[2]
 
 
-@pytest.mark.parametrize("solver, thick", [("euler", 4), ("heun", 3), ("rk4", 4)])
+@pytest.mark.parametrize(("solver", "thick"), [("euler", 4), ("heun", 3), ("rk4", 4)])
 def test_the_path_of_the_ring_ends_where_the_solver_does(picture, solver, thick):
     shown = picture(Rotation(2.0), solver=solver, steps=4, start=(1.5, 0.5))
     state = shown.state()
@@ -178,7 +178,6 @@ def test_streamlines_run_along_the_wind_and_grow_towards_their_heads(picture):
     assert across > 4 * along
     turned = picture(Rotation(1.0), views=("streamlines",))
     alpha = turned.layer(FIELD)[..., 3]
-    rows, columns = np.nonzero(alpha > 60)
     height, width = alpha.shape
     # At the right of the middle the wind blows upwards: there lines are vertical.
     box = alpha[height // 2 - 40 : height // 2 + 40, width // 2 + 100 : width // 2 + 240]
@@ -260,7 +259,7 @@ def test_two_runs_are_compared_from_the_same_start(picture):
 
 
 @pytest.mark.parametrize(
-    "key, by",
+    ("key", "by"),
     [("ArrowLeft", (-0.1, 0)), ("ArrowRight", (0.1, 0)), ("ArrowUp", (0, 0.1)),
      ("ArrowDown", (0, -0.1)), ("Shift+ArrowUp", (0, 0.5))],
 )  # fmt: skip

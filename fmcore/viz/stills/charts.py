@@ -8,8 +8,8 @@ from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from ._plane import Numbers, as_array
-from .theme import COLORS, solver_style
+from ..checks import Method, Numbers, as_array
+from ..theme import COLORS, solver_style
 
 
 def loss_curve(
@@ -26,8 +26,8 @@ def loss_curve(
     """The loss against the step: every value faintly, their exponential moving average on top.
 
     `smooth` in [0, 1) is what the average keeps of its past at each step. `floor` draws the value
-    that the loss cannot fall below. `ValueError` if the lengths differ, nothing is given, a value
-    is not finite, or `log` meets a loss that is not positive.
+    that the loss cannot fall below. Raises ValueError if the lengths differ, there are no values,
+    one is not finite, or `log` is set and a loss is not positive.
 
     >>> ax = loss_curve(range(100), [1.0] * 100, floor=0.5)
     >>> ax.get_xlabel(), ax.get_ylabel()
@@ -58,7 +58,7 @@ def convergence(
     sizes: Numbers,
     errors: Numbers,
     *,
-    method: str | None = None,
+    method: Method | None = None,
     label: str | None = None,
     color: str | None = None,
     order: float | None = None,
@@ -69,8 +69,9 @@ def convergence(
 
     The legend gives the observed order: the slope of a least-squares line through the logarithms
     (against evaluations, its negative). `order` adds a triangle of that slope below the points, to
-    compare with. `method` names a solver and gives its colour, marker and name. `ValueError` if
-    the lengths differ, there are fewer than two sizes, or a value is not positive and finite.
+    compare with. `method` is a solver, a key of `SOLVERS` or a `ButcherTableau`, whose colour,
+    marker and name the line gets. Raises ValueError if the solver is unknown, the lengths differ,
+    there are fewer than two sizes, or a value is not positive and finite.
 
     >>> ax = convergence([0.1, 0.05], [0.01, 0.0025], method="heun")
     >>> ax.lines[0].get_label()
@@ -87,8 +88,8 @@ def convergence(
     slope = sign * np.polyfit(np.log(sizes), np.log(errors), 1)[0]
     style = {"color": rcParams["text.color"], "marker": "o"}
     if method is not None:
-        named = solver_style(method)
-        style, label = named.line, named.label if label is None else label
+        solver = solver_style(method)
+        style, label = solver.line, solver.label if label is None else label
     if color is not None:
         style["color"] = color
     ax = plt.subplots(figsize=(7.0, 4.8))[1] if ax is None else ax
@@ -117,15 +118,17 @@ def _triangle(
     if slope > 0:
         low = errors[i] * 0.3
         corners = [(left, low), (right, low), (right, low * (right / left) ** slope)]
-        at, where = (right, low * (right / left) ** (slope / 2)), dict(ha="left", va="center")
+        at, side = (right, low * (right / left) ** (slope / 2)), "left"
     else:
         low = errors[i + 1] * 0.3
         corners = [(right, low), (left, low), (left, low * (left / right) ** slope)]
-        at, where = (left, low * (left / right) ** (slope / 2)), dict(ha="right", va="center")
+        at, side = (left, low * (left / right) ** (slope / 2)), "right"
     ax.plot(*zip(*corners, corners[0], strict=True), color=color, linewidth=0.9, alpha=0.8)
     offset = (4 if slope > 0 else -4, 0)
-    ax.annotate(text, at, offset, textcoords="offset points", **where,
-                size=rcParams["xtick.labelsize"], color=color)  # fmt: skip
+    ax.annotate(
+        text, at, offset, textcoords="offset points", ha=side, va="center",
+        size=rcParams["xtick.labelsize"], color=color,
+    )  # fmt: skip
 
 
 def _moving_average(values: np.ndarray, keep: float) -> np.ndarray:
@@ -138,7 +141,8 @@ def _moving_average(values: np.ndarray, keep: float) -> np.ndarray:
 
 
 def _pair(name_a: str, a: Numbers, name_b: str, b: Numbers) -> tuple[np.ndarray, np.ndarray]:
-    a, b = as_array(name_a, list(a), "(N,)"), as_array(name_b, list(b), "(N,)")
+    """Two series of one length as arrays."""
+    a, b = as_array(name_a, list(a), ("N",)), as_array(name_b, list(b), ("N",))
     if len(a) != len(b):
         raise ValueError(f"{name_a} and {name_b} must be as long: got {len(a)} and {len(b)}")
     return a, b

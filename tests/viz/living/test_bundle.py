@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from fmcore.viz._scripts import FOLDER, bundle
+from fmcore.viz.living.bundle import FOLDER, bundle
 
 NODE = shutil.which("node")
 ENTRIES = ("flow_figure.js", "digit_figure.js", "host/host.js")
@@ -110,7 +110,7 @@ export const result = [
 
 
 @pytest.mark.parametrize(
-    "line, advice",
+    ("line", "advice"),
     [
         ("import { a } from './a.js';", "double quotes"),
         ('import { a as b } from "./a.js";', "names as they are"),
@@ -144,7 +144,7 @@ def test_what_cannot_be_bundled_is_refused_with_its_line(tmp_path, line, advice)
 
 
 @pytest.mark.parametrize(
-    "modules, words",
+    ("modules", "words"),
     [
         ({"main": 'import { a } from "./b.js";'}, "main.js, line 1: there is no file b.js"),
         ({"main": 'import { a } from "../b.js";'}, "there is no file ../b.js"),

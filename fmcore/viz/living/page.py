@@ -10,9 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ._scripts import bundle
+from .bundle import bundle
 
-# Whatever a figure needs it carries; the policy makes sure of it.
+# A figure carries everything that it needs; the policy refuses any request.
 _POLICY = (
     "default-src 'none'; script-src 'unsafe-inline' 'wasm-unsafe-eval'; "
     "style-src 'unsafe-inline'; img-src data:"
@@ -53,16 +53,16 @@ _ON_PAGE = (
 @cache
 def styles() -> str:
     """The figures' style sheet, without comments and line breaks."""
-    text = (Path(__file__).parent / "style.css").read_text("utf-8")
+    text = (Path(__file__).parent.parent / "style.css").read_text("utf-8")
     text = re.sub(r"/\*[\s\S]*?\*/|\n\s*", "", text)
     return re.sub(r"(?<=[:{};,]) | (?=\{)", "", text)
 
 
 def document(entry: str, spec: Any, title: str, style: str, rest: str = "") -> str:
-    """A figure as a whole HTML document that asks for nothing from anywhere.
+    """A figure as an HTML document that makes no request.
 
     entry   the module whose `render` shows `spec`, "flow_figure.js" or "digit_figure.js"
-    rest    what follows the figure on the page
+    rest    HTML that follows the figure
     """
     return _DOCUMENT.format(
         policy=_POLICY,
@@ -86,10 +86,11 @@ def frame(
 ) -> str:
     """The figure in a frame of fixed height, with its caption and the page's part of the theme.
 
-    On a phone the figure is arranged anew and the frame has another height; either way it is known
-    before the frame loads. The frame works with `sandbox="allow-scripts"` too; without it a browser
-    need not start a process for each figure. In print, where no script runs, and where a viewer
-    takes frames and scripts out, the `still`, a PNG, stands in its place.
+    On a phone the figure has another layout and the frame another height; both heights are set
+    before the frame loads, so that the page does not shift. The frame also works with
+    `sandbox="allow-scripts"`; without it a browser need not start a process for each figure. The
+    `still`, a PNG, takes its place in print, where no script runs, and in a viewer that removes
+    frames and scripts.
     """
     inside = html.escape(document(entry, spec, alt, _IN_FRAME), quote=True)
     low, high = sorted((0, on_phone - height))

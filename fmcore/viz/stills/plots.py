@@ -9,8 +9,9 @@ default dtype. An `extent` is `(xmin, xmax, ymin, ymax)`. Colours, type and fram
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,22 +21,13 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba_array
 from torch import Tensor
 
-from ._plane import (
-    Extent,
-    Field,
-    as_array,
-    breadth,
-    centres,
-    check_count,
-    check_extent,
-    dot_size,
-    grid,
-    plane,
-    velocity,
-)
+from fmcore.checks import positive, whole
+
+from ..checks import Extent, Method, as_array, box
+from ..theme import COLORS, ramp, solver_style
 from .charts import convergence, loss_curve
 from .mosaic import digits
-from .theme import COLORS, ramp, solver_style
+from .plane import Field, as_input, breadth, centres, dot_size, grid, plane, velocity
 
 __all__ = [
     "convergence",
@@ -65,35 +57,36 @@ def quiver(
 ) -> Axes:
     """The field at time `t` as arrows on a grid of `n` cells along the longer side.
 
-    An arrow sits in the middle of its cell and points along the field there; its length is one
-    cell where the speed is `scale`. Give the same `scale` to figures that are to be compared, at
-    different times say; by default it is the speed that 95 % of the arrows do not exceed.
-    `by_speed` also fades slow arrows.
+    An arrow sits in the middle of its cell and points along the field there; it is one cell long
+    where the speed is `scale`, by default the speed that 95 % of the arrows do not exceed. To
+    compare figures, at different times say, give them the same `scale`. `by_speed` fades slow
+    arrows.
 
-    `ValueError` if the field returns another shape or a value that is not finite.
+    Raises ValueError if the field returns another shape or a value that is not finite.
 
     >>> ax = quiver(lambda x, t: -x, n=6)
     >>> len(ax.collections[0].U)
     36
     """
-    xmin, xmax, ymin, ymax = check_extent(extent)
-    check_count("n", n, 2)
+    xmin, xmax, ymin, ymax = box(extent)
+    n = whole("n", n, 2)
     cell = max(xmax - xmin, ymax - ymin) / n
     x, y = centres(xmin, xmax, cell), centres(ymin, ymax, cell)
-    u, v = velocity(field, x, y, t)
+    u, v = velocity(field, grid(x, y), t).T.reshape(2, len(y), len(x))
     speed = np.hypot(u, v)
     if scale is None:
         scale = float(np.quantile(speed, 0.95)) or float(speed.max()) or 1.0
-    elif not (math.isfinite(scale) and scale > 0):
-        raise ValueError(f"scale must be a finite speed above 0, got {scale}")
+    scale = positive("scale", scale)
     ax = plane(ax, (xmin, xmax, ymin, ymax))
-    shape = dict(width=0.085 * cell, headwidth=3.6, headlength=3.8, headaxislength=3.4)
-    how = dict(angles="xy", scale_units="xy", units="xy", pivot="mid", scale=scale / cell)
+    arrows = ax.quiver(
+        x, y, u, v, color=color, zorder=2,
+        angles="xy", scale_units="xy", units="xy", pivot="mid", scale=scale / cell,
+        width=0.085 * cell, headwidth=3.6, headlength=3.8, headaxislength=3.4,
+    )  # fmt: skip
     if by_speed:
-        arrows = ax.quiver(x, y, u, v, speed, cmap=ramp(color), zorder=2, **how, **shape)
+        arrows.set_array(speed.ravel())
+        arrows.set_cmap(ramp(color))
         arrows.set_clim(0, scale)
-    else:
-        ax.quiver(x, y, u, v, color=color, zorder=2, **how, **shape)
     return ax
 
 
@@ -108,22 +101,21 @@ def streamlines(
 ) -> Axes:
     """The integral curves of the field held at time `t`, thicker where it is faster.
 
-    A streamline is the way of a particle only if the field does not depend on time. `density`
-    scales the number of lines. `ValueError` if the field is not finite, has another shape, or is
-    zero everywhere.
+    A streamline is the trajectory of a particle only if the field does not depend on time.
+    `density` scales the number of lines. Raises ValueError if the field is not finite, has another
+    shape, or is zero everywhere.
 
     >>> ax = streamlines(lambda x, t: torch.stack([-x[:, 1], x[:, 0]], 1))
     >>> print(*ax.get_xlim())
     -3.0 3.0
     """
-    xmin, xmax, ymin, ymax = check_extent(extent)
-    if not (math.isfinite(density) and density > 0):
-        raise ValueError(f"density must be a finite number above 0, got {density}")
+    xmin, xmax, ymin, ymax = box(extent)
+    density = positive("density", density)
     cell = max(xmax - xmin, ymax - ymin) / 80
     # streamplot draws no further than the grid, so the grid has to reach the edges
     x = np.linspace(xmin, xmax, max(round((xmax - xmin) / cell), 2) + 1)
     y = np.linspace(ymin, ymax, max(round((ymax - ymin) / cell), 2) + 1)
-    u, v = velocity(field, x, y, t)
+    u, v = velocity(field, grid(x, y), t).T.reshape(2, len(y), len(x))
     speed = np.hypot(u, v)
     if not speed.any():
         raise ValueError(f"the field is zero on the whole extent at t = {t:g}: no streamlines")
@@ -147,16 +139,16 @@ def particles(
     size: float | None = None,
     extent: Extent | None = None,
 ) -> Axes:
-    """Particles at the last of the times in `xs` `(T, B, 2)`, with trails that fade into the past.
+    """Particles at the last of the times in `xs` `(T, B, 2)`, with trails that fade with age.
 
     `color` is one colour or one for each particle; `size` is the diameter of a dot in points.
-    `ValueError` if `xs` is empty, has another shape or holds a value that is not finite.
+    Raises ValueError if `xs` is empty, has another shape or holds a value that is not finite.
 
     >>> ax = particles(torch.zeros(5, 3, 2))
     >>> ax.collections[-1].get_offsets().shape
     (3, 2)
     """
-    xs = as_array("xs", xs, "(T, B, 2)")
+    xs = as_array("xs", xs, ("T", "B", 2))
     states, count, _ = xs.shape
     rgba = to_rgba_array(COLORS["path"] if color is None else color)
     if len(rgba) not in (1, count):
@@ -164,19 +156,16 @@ def particles(
     rgba = np.broadcast_to(rgba, (count, 4))
     ax = plane(ax, extent)
     size = dot_size(ax, count) if size is None else size
-    # A trail is a few pieces of one age each: a piece for every step would cost T times B lines.
+    # A trail is a few pieces, each of one age: a piece for every step would be T times B lines.
     pieces = min(states - 1, 24)
     if trails and pieces > 0:
         cuts = np.linspace(0, states - 1, pieces + 1).round().astype(int)
-        for age, (i, j) in enumerate(zip(cuts[:-1], cuts[1:], strict=True), start=1):
+        for age, (i, j) in enumerate(pairwise(cuts), start=1):
             freshness = age / pieces
             faded = rgba * [1, 1, 1, 0.75 * freshness**1.5]
             width = size * (0.12 + 0.33 * freshness)
-            ax.add_collection(
-                LineCollection(
-                    xs[i : j + 1].swapaxes(0, 1), colors=faded, linewidths=width, zorder=3
-                )
-            )
+            lines = list(xs[i : j + 1].swapaxes(0, 1))
+            ax.add_collection(LineCollection(lines, colors=faded, linewidths=width, zorder=3))
     ax.scatter(*xs[-1].T, s=size**2, c=rgba, linewidths=0, zorder=4)
     ax.autoscale_view()
     return ax
@@ -185,7 +174,7 @@ def particles(
 def path(
     xs: Tensor | np.ndarray,
     *,
-    method: str | None = None,
+    method: Method | None = None,
     label: str | None = None,
     color: str | None = None,
     marker: str | None = None,
@@ -194,38 +183,31 @@ def path(
 ) -> Axes:
     """Trajectories `xs`, `(T, 2)` or `(T, B, 2)`, as lines with every step marked.
 
-    `method` names a solver and gives the line its colour, marker and legend label; `label`, `color`
-    and `marker` override them. With neither, it is a reference curve: plain, in the ink of the
-    page. `ValueError` for an unknown solver, an empty `xs`, another shape or a value that is not
-    finite.
+    `method` is a solver, a key of `SOLVERS` or a `ButcherTableau`, whose colour, marker and legend
+    label the line gets; `label`, `color` and `marker` override them. Without a solver it is a
+    reference curve: no marks, in the ink of the page. Raises ValueError if the solver is unknown,
+    or `xs` is empty, of another shape or not finite.
 
     >>> ax = path(torch.zeros(11, 2), method="euler")
     >>> ax.lines[0].get_marker(), ax.lines[0].get_label()
     ('o', 'Euler')
     """
     xs = torch.as_tensor(xs)
-    if xs.ndim == 2:
-        xs = xs[:, None]
-    xs = as_array("xs", xs, "(T, B, 2)")
-    if method is None:
-        style = {"color": rcParams["text.color"], "linewidth": 1.2}
-    else:
-        named = solver_style(method)
-        style, label = named.line, named.label if label is None else label
+    states = as_array("xs", xs[:, None] if xs.ndim == 2 else xs, ("T", "B", 2))
+    style: dict[str, Any] = {"color": rcParams["text.color"], "linewidth": 1.2, "zorder": 3}
+    if method is not None:
+        solver = solver_style(method)
+        style = {**solver.line, "zorder": 4}
+        label = solver.label if label is None else label
     if color is not None:
         style["color"] = color
     if marker is not None:
         style["marker"] = marker
+    dense = len(states) > 41  # many steps, small marks
+    style["markersize"] = rcParams["lines.markersize"] * (0.55 if dense else 1.0)
     ax = plane(ax, extent)
-    dense = len(xs) > 41  # many steps, small marks
-    for i in range(xs.shape[1]):
-        ax.plot(
-            *xs[:, i].T,
-            **style,
-            markersize=rcParams["lines.markersize"] * (0.55 if dense else 1.0),
-            label=label if i == 0 else None,
-            zorder=3 if method is None else 4,
-        )
+    for i in range(states.shape[1]):
+        ax.plot(*states[:, i].T, label=label if i == 0 else None, **style)
     return ax
 
 
@@ -242,20 +224,18 @@ def density(
     """The density `exp(log_prob(x))`: opaque at `vmax`, by default its largest value in view.
 
     Contours stand at 0.1, 0.3, 0.5, 0.7 and 0.9 of `vmax`; `n` is the number of points along the
-    longer side. Give one `vmax` to figures that are to be compared. `ValueError` if `log_prob` does
-    not return `(B,)`, or returns NaN or infinity (minus infinity is a density of 0).
+    longer side. To compare figures, give them the same `vmax`. Raises ValueError if `log_prob`
+    does not return `(B,)`, or returns NaN or infinity (minus infinity is a density of 0).
 
     >>> ax = density(lambda x: -x.square().sum(1) / 2, n=50)
     >>> ax.images[0].get_array().shape
     (50, 50)
     """
-    xmin, xmax, ymin, ymax = check_extent(extent)
-    check_count("n", n, 2)
-    if vmax is not None and not (math.isfinite(vmax) and vmax > 0):
-        raise ValueError(f"vmax must be a finite density above 0, got {vmax}")
+    xmin, xmax, ymin, ymax = box(extent)
+    n = whole("n", n, 2)
     cell = max(xmax - xmin, ymax - ymin) / n
     x, y = centres(xmin, xmax, cell), centres(ymin, ymax, cell)
-    points = grid(x, y, log_prob)
+    points = as_input(log_prob, grid(x, y))
     with torch.no_grad():
         values = torch.as_tensor(log_prob(points))
     if values.shape != points.shape[:1]:
@@ -266,7 +246,7 @@ def density(
     p = values.detach().to("cpu", torch.float64).exp().numpy().reshape(len(y), len(x))
     if not np.isfinite(p).all():
         raise ValueError("log_prob returned NaN or infinity on the extent")
-    peak = float(p.max()) if vmax is None else vmax
+    peak = float(p.max()) if vmax is None else positive("vmax", vmax)
     if peak == 0:
         raise ValueError("the density is 0 on the whole extent: choose another extent")
     ax = plane(ax, (xmin, xmax, ymin, ymax))
@@ -300,14 +280,14 @@ def scatter(
 ) -> Axes:
     """Samples `x` `(B, 2)` as dots, by default in the colour of the data.
 
-    `size` is a dot's diameter in points. `ValueError` if `x` is empty, has another shape or holds a
-    value that is not finite.
+    `size` is the diameter of a dot in points. Raises ValueError if `x` is empty, has another shape
+    or holds a value that is not finite.
 
     >>> ax = scatter(torch.zeros(8, 2), color=COLORS["source"], label="noise")
     >>> len(ax.collections[0].get_offsets())
     8
     """
-    x = as_array("x", x, "(B, 2)")
+    x = as_array("x", x, ("B", 2))
     ax = plane(ax, extent)
     size = dot_size(ax, len(x)) if size is None else size
     ax.scatter(*x.T, s=size**2, c=color, alpha=0.85, linewidths=0, label=label, zorder=3)

@@ -1,8 +1,8 @@
-"""Digits for a figure without a network: what solvers, steps and times make of a few fixed noises.
+"""Digits for a figure without a network: where solvers, steps and times take a few fixed noises.
 
 One picture holds them all, in sixteen shades from paper to ink. A row of it is a state of all
 noises, side by side: first where each solver arrives in each number of steps, then the states of
-one accurate solution at even times. What the numbers mean travels in the picture's own text.
+one accurate solution at even times. What the rows are is written into the picture as text.
 """
 
 from __future__ import annotations
@@ -22,16 +22,17 @@ from torch import Tensor, nn
 
 from fmcore.solvers import odeint
 
-from .mosaic import INK, PAPER
+from ..checks import Method, solver_name
+from ..stills.mosaic import INK, PAPER
 
-SHADES = 16  # the eye sees no more on so small a digit, and more would not fit into 400 kB
+SHADES = 16  # more cannot be seen on so small a digit, and would not fit into 400 kB
 REFERENCE, TOLERANCE = "dopri5", 1e-4
 _TEXT = "fmcore"  # the key of the numbers in the picture
 
 
 @dataclass(frozen=True, eq=False)
 class Sprite:
-    """`shades` (rows, n, H, W), whole numbers below 16, and what they are.
+    """`shades` (rows, n, H, W), whole numbers below 16, and what each row shows.
 
     about["solvers"], about["steps"]    row s * len(steps) + k is where solver s arrives in steps[k]
     about["times"]                      the rows after those
@@ -74,7 +75,7 @@ def load_sprite(file: Path) -> Sprite:
     from PIL import Image
 
     with Image.open(file) as image:
-        about = json.loads(image.text[_TEXT])
+        about = json.loads(image.info[_TEXT])
         grid = np.asarray(image)
     n, height, width = (about.pop(key) for key in ("count", "height", "width"))
     return Sprite(grid.reshape(-1, height, n, width).transpose(0, 2, 1, 3), about)
@@ -82,41 +83,44 @@ def load_sprite(file: Path) -> Sprite:
 
 @torch.no_grad()
 def compute_sprite(
-    model: nn.Module, x0: Tensor, solvers: Sequence[str], steps: Sequence[int], frames: int
+    model: nn.Module, x0: Tensor, solvers: Sequence[Method], steps: Sequence[int], frames: int
 ) -> Sprite:
     """The sprite of `model` for the noises `x0` (n, 1, H, W): hundreds of evaluations."""
     weights = next(model.parameters(), x0)
     noise = x0.to(weights.device, weights.dtype)
+    times = [i / (frames - 1) for i in range(frames)]
     training = model.training
     model.eval()
     try:
-        times = [i / (frames - 1) for i in range(frames)]
-        accuracy = dict(method=REFERENCE, rtol=TOLERANCE, atol=TOLERANCE)
-        way = odeint(model, noise, t_eval=times, **accuracy)
-        arrived = [odeint(model, noise, method=m, steps=k) for m in solvers for k in steps]
+        accurate = odeint(
+            model, noise, method=REFERENCE, rtol=TOLERANCE, atol=TOLERANCE, t_eval=times
+        )
+        ends = [odeint(model, noise, method=m, steps=k) for m in solvers for k in steps]
     finally:
         model.train(training)
-    goal = way.x.clamp(-1, 1)
-    states = torch.stack([run.x for run in arrived] + list(way.xs)).clamp(-1, 1)
-    rms = [(run.x.clamp(-1, 1) - goal).square().mean().sqrt().item() for run in arrived]
+    assert accurate.xs is not None  # t_eval says where
+    goal = accurate.x.clamp(-1, 1)
+    rms = [(end.x.clamp(-1, 1) - goal).square().mean().sqrt().item() for end in ends]
     about = {
         "key": sprite_key(model, x0, solvers, steps, frames),
-        "solvers": list(solvers),
+        "solvers": [solver_name(method) for method in solvers],
         "steps": list(steps),
         "times": times,
-        "nfe": [run.nfe for run in arrived],
+        "nfe": [end.nfe for end in ends],
         "rms": [round(value, 4) for value in rms],
-        "reference": {"solver": REFERENCE, "tolerance": TOLERANCE, "nfe": way.nfe},
+        "reference": {"solver": REFERENCE, "tolerance": TOLERANCE, "nfe": accurate.nfe},
     }
+    states = torch.stack([*(end.x for end in ends), *accurate.xs]).clamp(-1, 1)
     shades = ((states.float().cpu() + 1) / 2 * (SHADES - 1)).round().to(torch.uint8)
     return Sprite(shades[:, :, 0].numpy(), about)
 
 
 def sprite_key(
-    model: nn.Module, x0: Tensor, solvers: Sequence[str], steps: Sequence[int], frames: int
+    model: nn.Module, x0: Tensor, solvers: Sequence[Method], steps: Sequence[int], frames: int
 ) -> str:
-    """What tells whether a sprite is of these weights, noises and settings."""
-    state = hashlib.sha256(json.dumps([*solvers, *steps, frames]).encode())
+    """A hash of the weights, noises and settings, which tells whether a sprite is theirs."""
+    methods = [m if isinstance(m, str) else m.as_dict() for m in solvers]
+    state = hashlib.sha256(json.dumps([*methods, *steps, frames]).encode())
     for name, tensor in [("x0", x0), *sorted(model.state_dict().items())]:
         state.update(name.encode())
         state.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())

@@ -11,9 +11,10 @@ import torch
 
 from fmcore.fields import GaussianMixture, MarginalField, Rotation
 from fmcore.paths import OTPath
+from fmcore.solvers import odeint
 from fmcore.viz import FlowFigure
-from fmcore.viz._page import document, styles
-from fmcore.viz._scripts import FOLDER
+from fmcore.viz.living.bundle import FOLDER
+from fmcore.viz.living.page import document, styles
 
 STANDARD = MarginalField(GaussianMixture([[0.0, 0.0]], 1.0), OTPath())
 TWO = MarginalField(GaussianMixture([[-1.5, 0.0], [1.5, 0.0]], 0.3), OTPath())
@@ -136,6 +137,42 @@ def test_hovering_shows_the_conditional_paths_and_their_mean(opened):
     weights = [one["weight"] for one in found["paths"]]
     assert weights == pytest.approx(sorted(TWO.posterior(at, 0.5)[0].tolist(), reverse=True))
     assert "mean over 2 conditional paths" in page.page.locator(".fm-note").inner_text()
+
+
+class Square:
+    """x_t = t² x1 + (1 - t²) x0: a path of a reader's own."""
+
+    def a(self, t):
+        return t**2
+
+    def b(self, t):
+        return 1 - t**2
+
+    def da(self, t):
+        return 2 * t
+
+    def db(self, t):
+        return -2 * t
+
+
+def test_a_solver_and_a_path_of_ones_own_answer_like_any(opened, ralston):
+    field = MarginalField(TWO.target, Square())
+    page = opened(
+        FlowFigure(field, solvers=["euler"], solver=ralston, steps=6, particles=10, t=0.5)
+    )
+    state = page.state()
+    x0 = torch.tensor([state["start"]], dtype=torch.float64)
+    end = odeint(field, x0, method=ralston, steps=6)
+    assert state["nfe"] == end.nfe == 12
+    assert state["end"] == pytest.approx(end.x[0].tolist(), abs=1e-6)
+    box = page.page.locator(".fm-stage").bounding_box()
+    page.page.mouse.move(box["x"] + 0.55 * box["width"], box["y"] + 0.5 * box["height"])
+    found = page.state("s.hover")["hover"]
+    at = torch.tensor([found["at"]], dtype=torch.float64)
+    assert found["v"] == pytest.approx(field(at, 0.5)[0].tolist(), abs=1e-8)
+    assert len(found["paths"]) == 2
+    page.get("Solver").select_option("Euler")
+    assert page.state("s.solver === 'euler'")["nfe"] == 6
 
 
 def test_compare_views_and_a_new_draw(opened):

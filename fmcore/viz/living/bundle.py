@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-FOLDER = Path(__file__).parent / "js"
+FOLDER = Path(__file__).parent.parent / "js"
 
 _TOKEN = re.compile(
     r"""(?P<gap>    (?: \s | //[^\n]* | /\*[\s\S]*?\*/ )+ )
@@ -109,8 +109,8 @@ def _tokens(module: str, text: str) -> Iterator[_Token]:
     opened: list[str] = []  # the kind of each open bracket: "template" for the "${" of one
     while at < len(text):
         found = _TOKEN.match(text, at)
-        kind = found.lastgroup
-        if text[at] == "`" or text[at] == "}" and opened[-1:] == ["template"]:
+        kind = (found and found.lastgroup) or "sign"
+        if text[at] == "`" or (text[at] == "}" and opened[-1:] == ["template"]):
             kind, found = "template", _TEMPLATE.match(text, at)
         elif kind == "sign" and text[at] == "/" and _expects_operand(last):
             kind, found = "regex", _REGEX.match(text, at)
@@ -210,7 +210,7 @@ def _blank(last: _Token | None, token: _Token) -> str:
         return ""
     left, right = last.text[-1], token.text[0]
     if "\n" in token.gap:
-        joined = last.kind == "sign" and left in _OPEN or token.kind == "sign" and right in _ON
+        joined = (last.kind == "sign" and left in _OPEN) or (token.kind == "sign" and right in _ON)
         return "" if joined else "\n"
     if not token.gap or left in _APART or right in _APART:
         return ""

@@ -5,8 +5,8 @@ uniform cubic B-splines,
 
     s_i = (c_{i-1} + 4 c_i + c_{i+1}) / 6,      4th difference of c = 0 at both ends ("not a knot"),
 
-so that four neighbours give the value anywhere, twice continuously differentiable, with an error of
-the fourth order in the spacing (de Boor 1978, chapters IV and IX).
+so that four neighbours give the value anywhere. The result is twice continuously differentiable
+and its error is of fourth order in the spacing (de Boor 1978, chapters IV and IX).
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Lattice:
-    """A field of the plane on an even lattice: `coefficients` (times, rows, columns, 2).
+    """A field of the plane on an even lattice.
 
-    domain  (xmin, xmax, ymin, ymax) of the nodes; span (t0, t1) of the times. A single time means
-            that the field is steady.
+    coefficients  (times, rows, columns, 2); a single time means that the field is steady
+    domain        (xmin, xmax, ymin, ymax) of the nodes
+    span          (t0, t1) of the times
     """
 
     coefficients: np.ndarray
@@ -47,7 +48,7 @@ class Lattice:
 def fit(
     samples: np.ndarray, domain: tuple[float, float, float, float], span: tuple[float, float]
 ) -> Lattice:
-    """The lattice through `samples` (times, rows, columns, 2), one time or at least four.
+    """The lattice through `samples` (times, rows, columns, 2); one time, or four or more.
 
     >>> x = np.linspace(-1.0, 1.0, 9)
     >>> wind = np.stack(np.meshgrid(x**3, x), -1)[None]
@@ -73,7 +74,7 @@ def _inverse(n: int) -> np.ndarray:
 
 
 def _basis(at: np.ndarray, low: float, high: float, count: int) -> np.ndarray:
-    """The weights (B, count) of all coefficients at the places `at` between low and high."""
+    """The weights (B, count) of all coefficients at the coordinates `at` in [low, high]."""
     cells = count - 3
     position = np.clip((at - low) / (high - low) * cells, 0, cells)
     # A uniform cubic B-spline is (|d - 2|^3 - 4 |d - 1|^3) / 6 cut off at zero, d the distance.

@@ -12,6 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from torch import Tensor
 
+from fmcore.checks import whole
+
 GAP = 2  # transparent pixels between two images
 PAPER, INK = "#f6f3ec", "#17181c"
 _PAPER_TO_INK = LinearSegmentedColormap.from_list("paper", [PAPER, INK], N=256).with_extremes(
@@ -30,8 +32,9 @@ def digits(
     """Images `(B, 1, H, W)` or `(B, H, W)` in [-1, 1] as one grid: -1 is paper, 1 is ink.
 
     Image k stands in row `k // columns`, column `k % columns`; by default the grid is as nearly
-    square as fits. The page shows through between the images. `ValueError` for another shape, an
-    empty batch, values that are not finite or outside [-1, 1], or labels that do not match.
+    square as fits. The page shows through between the images. Raises ValueError if `images` has
+    another shape, is empty, holds a value outside [-1, 1], or the labels are not one for each row
+    and column.
 
     >>> ax = digits(torch.zeros(6, 1, 28, 28), columns=3)
     >>> ax.images[0].get_array().shape
@@ -50,9 +53,7 @@ def digits(
             f"images must lie in [-1, 1], got [{low:g}, {high:g}]; clamp them: x.clamp(-1, 1)"
         )
     count, height, width = images.shape
-    columns = math.ceil(math.sqrt(count)) if columns is None else columns
-    if not isinstance(columns, int) or columns < 1:
-        raise ValueError(f"columns must be an integer of at least 1, got {columns!r}")
+    columns = math.ceil(math.sqrt(count)) if columns is None else whole("columns", columns)
     rows = math.ceil(count / columns)
     size = (rows * (height + GAP) - GAP, columns * (width + GAP) - GAP)
     grid = np.ma.array(np.zeros(size, dtype=np.float32), mask=True)
@@ -72,7 +73,7 @@ def digits(
 
 
 def _label(axis, name: str, labels: Sequence[str] | None, count: int, size: int) -> None:
-    """Writes one label at the middle of each row or column of the grid."""
+    """Write one label at the middle of each row or column of the grid."""
     labels = [] if labels is None else list(labels)
     if labels and len(labels) != count:
         raise ValueError(f"{name} must have one label each for {count}, got {len(labels)}")

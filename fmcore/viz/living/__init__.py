@@ -1,0 +1,1 @@
+"""Living figures, which compute in the browser what they show."""

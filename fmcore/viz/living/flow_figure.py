@@ -1,0 +1,251 @@
+"""The living figure: a velocity field under the reader's hand, with or without a kernel.
+
+The figure computes in the browser: it gets the field (`spec.py`) and the Butcher tableaux as data,
+and integrates with the solver and number of steps that the reader picks. Its scripts are the
+modules in `js/`; `flow_figure.js` has the shape `render({model, el})`.
+
+To add a control, add a keyword to `FlowFigure` and an entry to its `start_state`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from numbers import Integral
+from typing import Any
+
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from fmcore.checks import whole
+from fmcore.fields import Empirical, GaussianMixture, MarginalField
+from fmcore.solvers import SOLVERS, ButcherTableau
+from fmcore.solvers.tableaus import find_tableau
+
+from ..checks import Extent, Method, box, by_name, numbers, solver_name
+from ..stills.plane import Field
+from ..theme import COLORS, solver_style
+from .base import LivingFigure
+from .sources import as_source, source_data
+from .spec import Span, field_data
+from .still import still
+
+VIEWS = ("arrows", "streamlines", "particles")
+OFFERED = ("euler", "midpoint", "heun", "rk4", "dopri5", "dopri5-adaptive")
+MOST_PARTICLES = 5_000
+MOST_STEPS = 200
+_ADAPTIVE = "-adaptive"  # after the key of a method: its steps follow from a tolerance
+_TOLERANCE = 1e-3
+
+Points = str | GaussianMixture | Empirical | Tensor | Sequence
+
+
+class FlowFigure(LivingFigure):
+    """A figure of the plane: a velocity field, particles in it, and the path from one point.
+
+    field       v(x, t) of the plane. A wind, a marginal field of a mixture or data set and an `MLP`
+                (or a `FlowModel` of one) reach the browser exactly; any other callable as a lattice
+                of `resolution` (nodes along the shorter side, times), whose error is measured
+    source      where the particles start: "normal" (N(0, I)), "uniform" (over the extent), a
+                `GaussianMixture`, an `Empirical`, or points (N, 2) to draw from
+    target      shown as dots: as `source`, or None. By default that of a marginal field
+    views       the layers shown at first, of "arrows", "streamlines", "particles"
+    solvers     the methods on offer: keys of `SOLVERS`, or a `ButcherTableau`. "-adaptive" after
+                the key of a method with an error estimate: its steps follow from a tolerance
+    solver, steps  the method and its number of steps at first
+    compare     None, a method, a number of steps, or both as (method, steps): a second run from
+                the same start
+    span        (t0, t1), times of source and target; t1 < t0 follows the field backward
+    t           None plays from the source; a time in `span` waits there
+    start       the point whose path is shown with every step marked
+    conditionals  whether the pointer on a marginal field shows the conditional paths through the
+                point; the field is the mean of their velocities, weighted by the posterior
+    height      of the whole figure in CSS pixels
+
+    Raises TypeError or ValueError that says what does not fit: a field that is not of the plane or
+    not finite, an unknown view or solver, a number out of range, more than 2 MB of data.
+
+    >>> from fmcore.fields import Rotation
+    >>> FlowFigure(Rotation(rate=1.0), solver="euler", steps=12)
+    FlowFigure(Rotation(rate=1.0), form='winds', solver='euler', steps=12)
+    """
+
+    entry = "flow_figure.js"
+    more_on_phone = 90
+
+    def __init__(
+        self,
+        field: Field,
+        source: Points = "normal",
+        target: Points | None = "field",
+        *,
+        views: Sequence[str] = ("arrows", "particles"),
+        solvers: Sequence[Method] = OFFERED,
+        solver: Method = "heun",
+        steps: int = 20,
+        compare: Method | int | tuple[Method, int] | None = None,
+        span: tuple[float, float] = (0.0, 1.0),
+        t: float | None = None,
+        extent: Extent = (-3.0, 3.0, -3.0, 3.0),
+        particles: int = 600,
+        start: Sequence[float] | None = None,
+        seed: int = 0,
+        resolution: tuple[int, int] = (33, 17),
+        conditionals: bool = True,
+        caption: str = "",
+        alt: str = "",
+        height: int = 560,
+    ) -> None:
+        self.field, self.caption, self.alt = field, caption, alt or _alt(field)
+        self.height = whole("height", height, 240)
+        self.extent, self.span = box(extent), _span(span)
+        self.source = as_source("source", source, self.extent)
+        if isinstance(target, str) and target == "field":
+            target = field.target if isinstance(field, MarginalField) else None
+        self.target = None if target is None else as_source("target", target, self.extent)
+        steps = whole("steps", steps, 1, MOST_STEPS)
+        second = _second(compare, solver, steps)
+        start_state = {  # what the controls show at first
+            **_choice(solver, steps),
+            "compare": second and _choice(*second),
+            "views": _views(views),
+            "share": _share(t, self.span),
+            "playing": t is None,
+            "seed": whole("seed", seed, 0),
+            "start": _start(start, self.extent),
+        }
+        self.spec: dict[str, Any] = {
+            "field": field_data(field, self.extent, self.span, _resolution(resolution)),
+            "source": source_data(self.source),
+            "target": self.target and source_data(self.target),
+            "solvers": _menu([*solvers, solver, *(second or ())[:1]]),
+            "reference": SOLVERS["dopri5"].as_dict(),
+            "span": list(self.span),
+            "extent": list(self.extent),
+            "particles": whole("particles", particles, 1, MOST_PARTICLES),
+            "most_steps": max(40, 2 * steps, 2 * (second[1] if second else 0)),
+            "colors": {name: COLORS[name] for name in ("source", "path", "target", "field")},
+            "conditionals": conditionals,
+            "alt": self.alt,
+            "compare_state": {"steps": steps, "tolerance": _TOLERANCE},
+            "start_state": start_state,
+        }
+        self._check_size()
+
+    @property
+    def form(self) -> str:
+        """The form in which the browser gets the field: "winds", "mixture", "mlp" or "lattice"."""
+        return self.spec["field"]["kind"]
+
+    def still(self) -> Figure:
+        """The same picture as a matplotlib figure: for print, and where no script runs."""
+        return still(self.field, self.source, self.target, self.spec)
+
+    def __repr__(self) -> str:
+        text = getattr(self.field, "__name__", repr(self.field))
+        if len(text) > 80 or "\n" in text:
+            text = type(self.field).__name__
+        state = self.spec["start_state"]
+        choice = f"solver={state['solver']!r}, steps={state['steps']}"
+        return f"FlowFigure({text}, form={self.form!r}, {choice})"
+
+
+def _alt(field: Field) -> str:
+    """The default text alternative."""
+    name = "a marginal velocity field" if isinstance(field, MarginalField) else "a field"
+    return (
+        f"Interactive figure of {name} of the plane: particles, arrows and streamlines, with "
+        "the path of one starting point"
+    )
+
+
+def _base(method: Method) -> Method:
+    """The method, without the suffix that makes it adaptive."""
+    return method.removesuffix(_ADAPTIVE) if isinstance(method, str) else method
+
+
+def _menu(methods: Iterable[Method]) -> list[dict[str, Any]]:
+    """The methods as the script offers them, each once.
+
+    Raises ValueError if one is unknown, or is to be adaptive and has no error estimate.
+    """
+    methods = list(methods)
+    by_name(map(_base, methods))
+    menu = {}
+    for method in methods:
+        base = _base(method)
+        name, tableau, style = solver_name(base), find_tableau(base), solver_style(base)
+        adaptive = method != base
+        if adaptive and tableau.error is None:
+            able = ", ".join(n + _ADAPTIVE for n, tableau in SOLVERS.items() if tableau.error)
+            raise ValueError(f"adaptive solvers must be some of {able}; got {method!r}")
+        key = name + _ADAPTIVE if adaptive else name
+        menu[key] = {
+            "id": key,
+            "label": f"{style.label}, adaptive" if adaptive else style.label,
+            "color": style.color,
+            "marker": style.marker,
+            "adaptive": adaptive,
+            "tableau": tableau.as_dict(),
+        }
+    return list(menu.values())
+
+
+def _choice(solver: Method, steps: int) -> dict[str, Any]:
+    """A solver with its steps and tolerance, as the controls hold them."""
+    name = solver.name if isinstance(solver, ButcherTableau) else solver
+    return {"solver": name, "steps": steps, "tolerance": _TOLERANCE}
+
+
+def _second(
+    compare: Method | int | tuple[Method, int] | None, solver: Method, steps: int
+) -> tuple[Method, int] | None:
+    """The solver and steps to compare with; by default those of the first run."""
+    if compare is None:
+        return None
+    if isinstance(compare, str | ButcherTableau):
+        return compare, steps
+    if isinstance(compare, Integral) and not isinstance(compare, bool):
+        compare = (solver, int(compare))
+    if not (isinstance(compare, Sequence) and len(compare) == 2):
+        raise TypeError(f"compare must be a solver, a number of steps or both, got {compare!r}")
+    return compare[0], whole("the steps of compare", compare[1], 1, MOST_STEPS)
+
+
+def _views(views: Sequence[str]) -> dict[str, bool]:
+    """Every view, and whether it is shown."""
+    if isinstance(views, str) or not set(views) <= set(VIEWS):
+        raise ValueError(f"views must be some of {', '.join(VIEWS)}; got {views!r}")
+    return {view: view in views for view in VIEWS}
+
+
+def _span(span: Sequence[float]) -> Span:
+    """The span as floats. Raises ValueError unless its times lie in [0, 1] and differ."""
+    t0, t1 = numbers("span", span, "t0", "t1")
+    if not (0 <= t0 <= 1 and 0 <= t1 <= 1 and t0 != t1):
+        raise ValueError(f"span must be two different times in [0, 1], got {span!r}")
+    return t0, t1
+
+
+def _share(t: float | None, span: Span) -> float:
+    """The share of the span before t, 0 if t is None. Raises ValueError if t is outside."""
+    t0, t1 = span
+    if t is None:
+        return 0.0
+    if not min(span) <= t <= max(span):
+        raise ValueError(f"t must lie in span {span} or be None, got {t!r}")
+    return (t - t0) / (t1 - t0)
+
+
+def _resolution(resolution: tuple[int, int]) -> tuple[int, int]:
+    """The resolution. Raises ValueError or TypeError unless it is two whole numbers from 4."""
+    numbers("resolution", resolution, "nodes", "times")
+    nodes, times = resolution
+    return whole("the nodes of resolution", nodes, 4), whole("the times of resolution", times, 4)
+
+
+def _start(start: Sequence[float] | None, extent: Extent) -> list[float]:
+    """The starting point; by default off the middle, in the cloud of the source."""
+    if start is not None:
+        return list(numbers("start", start, "x", "y"))
+    xmin, xmax, ymin, ymax = extent
+    return [xmin + 0.34 * (xmax - xmin), ymin + 0.63 * (ymax - ymin)]

@@ -1,0 +1,106 @@
+"""The still of a flow figure: field, particles with trails and one path, drawn by matplotlib."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from fmcore.solvers import ButcherTableau, odeint
+
+from ..stills import plots
+from ..stills.plane import Field, as_input
+from ..theme import COLORS, theme
+from .sources import Source
+
+FRAMES = 25  # states of each particle, for its trail
+TRAIL = 0.22  # share of the time so far that a trail reaches back
+MOST_TARGETS = 600  # dots of the target
+
+
+def still(field: Field, source: Source, target: Source | None, spec: dict[str, Any]) -> Figure:
+    """A matplotlib figure of what the browser shows at first; at its end, if it plays.
+
+    `spec` is the data of the `FlowFigure`, to whose names `field`, `source` and `target` belong.
+    """
+    state, (t0, t1) = spec["start_state"], spec["span"]
+    t = t1 if state["playing"] else t0 + state["share"] * (t1 - t0)
+    runs = [_Run(field, spec, choice) for choice in (state, state["compare"]) if choice]
+    with theme(), torch.no_grad():
+        size = (5.6, 5.6) if len(runs) == 1 else (7.0, 3.9)
+        figure, axes = plt.subplots(1, len(runs), figsize=size, squeeze=False)
+        for ax, run in zip(axes[0], runs, strict=True):
+            _panel(ax, run, source, target, t)
+            ax.set_title(f"{run.title}, t = {t:.2f}" if runs[1:] else f"t = {t:.2f}")
+    return figure
+
+
+@dataclass(frozen=True)
+class _Run:
+    """The figure's field under one choice of solver and steps."""
+
+    field: Field
+    spec: dict[str, Any]
+    choice: dict[str, Any]
+
+    @property
+    def solver(self) -> dict[str, Any]:
+        """The chosen one of the solvers on offer."""
+        return next(s for s in self.spec["solvers"] if s["id"] == self.choice["solver"])
+
+    @property
+    def title(self) -> str:
+        """The solver with its steps, or without if it chooses them."""
+        label, steps = self.solver["label"], self.choice["steps"]
+        return label if self.solver["adaptive"] else f"{label}, {steps} step{'s' * (steps > 1)}"
+
+    @property
+    def tableau(self) -> ButcherTableau:
+        """The method, with straight lines between its steps if it has no continuous extension."""
+        tableau = ButcherTableau(**self.solver["tableau"])
+        lines = tuple((weight,) for weight in tableau.b)
+        return replace(tableau, dense=lines) if tableau.dense is None else tableau
+
+    def states(self, x0: Tensor, times: Tensor) -> Tensor:
+        """The states (T, B, 2) at `times`, in the direction of the figure's span."""
+        t0, t1 = self.spec["span"]
+        adaptive, tolerance = self.solver["adaptive"], self.choice["tolerance"]
+        xs = odeint(
+            self.field,
+            as_input(self.field, x0),
+            (t0, t1),
+            method=self.tableau,
+            steps=None if adaptive else self.choice["steps"],
+            rtol=tolerance if adaptive else None,
+            atol=tolerance if adaptive else None,
+            t_eval=times.double().clamp(min(t0, t1), max(t0, t1)),
+        ).xs
+        assert xs is not None  # t_eval says where
+        return xs
+
+
+def _panel(ax: Axes, run: _Run, source: Source, target: Source | None, t: float) -> None:
+    """Field and target at time t, the particles and the path of one solver."""
+    spec, state = run.spec, run.spec["start_state"]
+    (t0, t1), extent, views = spec["span"], spec["extent"], state["views"]
+    g = torch.Generator().manual_seed(state["seed"])
+    x0 = source.sample(spec["particles"], generator=g)
+    if target is not None:
+        points = target.sample(min(MOST_TARGETS, spec["particles"]), generator=g)
+        plots.scatter(points, color=COLORS["target"], extent=extent, ax=ax)
+    if views["streamlines"]:
+        plots.streamlines(run.field, t, extent=extent, ax=ax)
+    if views["arrows"]:
+        plots.quiver(run.field, t, extent=extent, ax=ax)
+    if views["particles"]:
+        times = torch.linspace(t - TRAIL * (t - t0), t, FRAMES)
+        plots.particles(run.states(x0, times), extent=extent, ax=ax)
+    times = torch.linspace(t0, t1, run.choice["steps"] + 1)
+    path = run.states(torch.tensor([state["start"]]), times)[:, 0]
+    color, marker = run.solver["color"], run.solver["marker"]
+    plots.path(path, method=run.tableau, color=color, marker=marker, extent=extent, ax=ax)

@@ -1,0 +1,1 @@
+"""Still figures by matplotlib: the plane, charts, and images side by side."""
