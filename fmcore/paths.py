@@ -136,6 +136,7 @@ def _derivative(schedule: Callable[[Tensor], Tensor], t: Tensor) -> Tensor:
     """d schedule / dt at each of the times, in forward mode."""
     with warnings.catch_warnings():  # of torch's own first use of forward mode
         warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated", FutureWarning)
+        t = t.contiguous()  # a time that was expanded over a batch has no place for a tangent
         return torch.func.jvp(schedule, (t,), (torch.ones_like(t),))[1]
 
 
