@@ -21,7 +21,7 @@ from fmcore.training.inputs import training_data
 WORKER = """
 import os, signal, sys
 sys.path.insert(0, {tests!r})
-from test_parallel import *
+from test_processes import *
 from fmcore.training import Checkpoints
 from fmcore.training import joined, team
 
@@ -133,7 +133,7 @@ def test_fit_joins_by_itself(tmp_path):
     script.write_text(f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
-from test_parallel import *
+from test_processes import *
 from fmcore.training import team
 
 torch.manual_seed(0)
