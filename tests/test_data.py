@@ -8,7 +8,6 @@ import torch
 
 from fmcore import data
 from fmcore.data import DataUnavailable, load_images, toy
-from fmcore.images import dequantize, from_unit, to_unit
 
 
 def write_kmnist(root, fill=7):
@@ -125,19 +124,6 @@ def test_unknown_names_list_the_known(name, split):
         load_images(name, split=split)
 
 
-def test_bytes_and_numbers_are_inverse():
-    pixels = torch.arange(256, dtype=torch.uint8)
-    unit = to_unit(pixels)
-    assert unit.min() == -1 and unit.max() == 1 and unit.dtype == torch.float32
-    assert torch.equal(from_unit(unit), pixels)
-    with pytest.raises(TypeError, match="uint8, got torch.float32"):
-        to_unit(unit)
-    with pytest.raises(ValueError, match="2 values of the images are NaN"):
-        from_unit(torch.tensor([float("nan"), 0.5, float("nan"), float("inf")]))
-    with pytest.raises(TypeError, match="floating dtype, got torch.uint8"):
-        from_unit(pixels)
-
-
 @pytest.mark.parametrize("name", sorted(data._TOYS))
 def test_toys_repeat_and_fit_the_frame(name):
     g = [torch.Generator().manual_seed(s) for s in (0, 0, 1)]
@@ -175,21 +161,3 @@ def test_bad_toys():
         toy("spiral", 2.5, generator=g)
     with pytest.raises(TypeError, match="generator"):
         toy("spiral", 2, generator=None)
-
-
-def test_dequantized_bytes_fill_their_levels_evenly():
-    pixels = torch.arange(256, dtype=torch.uint8).repeat(500).reshape(-1, 1, 1)
-    x = dequantize(pixels, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(from_unit(x), pixels) and x.dtype == torch.float32
-    inside = (x - to_unit(pixels)) * 255  # even in [-1, 1]
-    assert -1.001 < inside.min() < -0.999 and 0.999 < inside.max() < 1.001
-    assert abs(inside.mean()) < 0.01 and abs(inside.var() - 1 / 3) < 0.005
-    edges = torch.linspace(-1, 1, 5)
-    assert (inside.flatten().histogram(edges)[0] / inside.numel() - 0.25).abs().max() < 0.01
-
-
-def test_dequantize_wants_bytes_and_a_generator():
-    with pytest.raises(TypeError, match="pixels must be uint8, got torch.float32"):
-        dequantize(torch.zeros(2), generator=torch.Generator())
-    with pytest.raises(TypeError, match="generator must be a torch.Generator"):
-        dequantize(torch.zeros(2, dtype=torch.uint8), generator=None)

@@ -1,34 +1,16 @@
-"""Sampling: the ODE of a known field, batches, determinism, and the grid of images."""
+"""Sampling: the ODE of a known field, batches, determinism, and the end of the path."""
 
 import math
 
 import pytest
 import torch
+from small import Linear, gen, unet
 
-from fmcore.editing import slerp
 from fmcore.guidance import Guided
-from fmcore.images import image_grid, save_grid
 from fmcore.networks import UNet
 from fmcore.paths import OTPath
 from fmcore.sampling import counted, generate, solve_short_of_the_end
 from fmcore.weights import FlowModel
-
-
-class Linear(torch.nn.Module):
-    """v = rate x + label: from x0 the flow goes to x0 e^rate + label (e^rate - 1) / rate."""
-
-    def __init__(self, rate):
-        super().__init__()
-        self.rate, self.calls = torch.nn.Parameter(torch.tensor(rate)), []
-
-    def forward(self, x, t, label=None):
-        self.calls.append(len(x))
-        shift = 0 if label is None else label.to(x.dtype)[:, None, None, None]
-        return self.rate * x + shift
-
-
-def gen(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def noise(n=3):
@@ -64,8 +46,7 @@ def test_labels_go_with_their_images_through_batches():
 
 
 def test_batches_do_not_change_the_result():
-    torch.manual_seed(0)
-    net = UNet(base=8, time_dim=16, groups=4)
+    net = unet()
     whole = generate(net, 5, steps=3, generator=gen(), shape=(1, 8, 8))
     parts = generate(net, 5, steps=3, generator=gen(), shape=(1, 8, 8), batch_size=2)
     torch.testing.assert_close(whole, parts)
@@ -80,8 +61,7 @@ def test_as_few_as_one_and_as_many_as_256_at_once():
 
 
 def test_the_generator_decides():
-    torch.manual_seed(0)
-    model = FlowModel(UNet(base=8, time_dim=16, groups=4), OTPath(), (1, 8, 8))
+    model = FlowModel(unet(), OTPath(), (1, 8, 8))
     before = torch.random.get_rng_state()
     a, b, c = (generate(model, 2, steps=2, generator=gen(s)) for s in (0, 0, 1))
     assert torch.equal(a, b) and not torch.equal(a, c) and a.shape == (2, 1, 8, 8)
@@ -174,55 +154,9 @@ def test_a_model_that_does_not_say_its_shape():
         generate(Linear(-1.0), 2, generator=gen())
 
 
-def test_grid_puts_image_k_into_its_row_and_column():
-    images = torch.full((5, 1, 3, 3), -1.0)
-    for k in range(5):
-        images[k, 0, 0, 0] = k / 4 * 2 - 1
-    grid = image_grid(images, columns=3, gap=1)
-    assert grid.shape == (7, 11, 1) and grid.dtype == torch.uint8
-    corners = [grid[r, c, 0].item() for r in (0, 4) for c in (0, 4, 8)]
-    assert corners == [0, 64, 128, 191, 255, 0]
-    assert image_grid(images).shape == (2 * 3 + 2, 3 * 3 + 2 * 2, 1)
-
-
-def test_grid_is_as_square_as_it_can_be_and_may_have_one_column_and_no_gap():
-    images = torch.zeros(10, 1, 2, 2)
-    assert image_grid(images, gap=0).shape == (6, 8, 1)  # 3 rows of 4
-    assert image_grid(images, columns=1, gap=0).shape == (20, 2, 1)
-    assert image_grid(images[:9], gap=0).shape == (6, 6, 1)
-
-
-def test_grid_refuses_what_is_no_image():
-    with pytest.raises(ValueError, match=r"\(B, C, H, W\), got \(3, 28, 28\)"):
-        image_grid(torch.zeros(3, 28, 28))
-    with pytest.raises(ValueError, match=r"\(B, C, H, W\), got \(0, 1, 28, 28\)"):
-        image_grid(torch.zeros(0, 1, 28, 28))
-    for kwargs in ({"columns": -1}, {"gap": -1}):
-        with pytest.raises(ValueError, match="columns must be at least 1 and gap at least 0"):
-            image_grid(torch.zeros(3, 1, 2, 2), **kwargs)
-    with pytest.raises(ValueError, match="columns must be at least 1 and gap .*, got 0, 2"):
-        image_grid(torch.zeros(2, 1, 4, 4), columns=0)
-
-
-@pytest.mark.parametrize("channels", [1, 3])
-def test_saved_picture_is_the_grid(tmp_path, channels):
-    import numpy as np
-    from PIL import Image
-
-    images = torch.rand(4, channels, 6, 6, generator=gen()) * 2 - 1
-    save_grid(images, tmp_path / "x.png")
-    read = np.asarray(Image.open(tmp_path / "x.png"))
-    assert (read.reshape(image_grid(images).shape) == image_grid(images).numpy()).all()
-    with pytest.raises(ValueError, match="no folder"):
-        save_grid(images, tmp_path / "none" / "x.png")
-    with pytest.raises(ValueError, match="'.digits' is no format for a picture, take .png"):
-        save_grid(images, tmp_path / "x.digits")
-
-
 def test_half_precision_is_the_networks_own_affair():
     """Under autocast the network answers in bfloat16; the state stays in float32."""
-    torch.manual_seed(0)
-    model = FlowModel(UNet(base=8, time_dim=16, groups=4), OTPath(), (1, 8, 8))
+    model = FlowModel(unet(), OTPath(), (1, 8, 8))
     noise = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     with torch.autocast("cpu", torch.bfloat16):
         assert model.net(noise, 0.5).dtype == torch.bfloat16
@@ -309,8 +243,7 @@ def test_adaptive_steps_and_bad_ones_are_as_they_were():
 
 
 def test_bare_and_guided_networks_are_spared_as_well():
-    torch.manual_seed(0)
-    net = UNet(base=8, time_dim=16, groups=4, num_classes=3)
+    net = unet(num_classes=3)
     times = []
     net.register_forward_pre_hook(lambda _, arguments: times.append(float(arguments[1])))
     how = dict(x0=torch.randn(2, 1, 8, 8, generator=gen()), label=torch.tensor([0, 1]), steps=2)
@@ -320,110 +253,3 @@ def test_bare_and_guided_networks_are_spared_as_well():
         assert max(times) == 0.75
     generate(Guided(on_path[OTPath(0.1)], 2.0), 2, **how)
     assert max(times) == 1.0
-
-
-# ---- guidance
-
-
-@pytest.mark.parametrize("scale", [0.0, 0.5, 1, 3.0])
-def test_guidance_pushes_by_its_scale(scale):
-    """v = -x + y with the class and -x without: the push is the class, times the scale."""
-    label = torch.tensor([1, 2, 5])
-    how = dict(x0=torch.zeros(3, 1, 4, 4), steps=200)
-    x = generate(Guided(Linear(-1.0), scale), 3, label=label / 20, **how)
-    expected = scale * label / 20 * (1 - math.exp(-1))
-    torch.testing.assert_close(x, expected.reshape(3, 1, 1, 1).expand_as(x), atol=1e-4, rtol=0)
-
-
-def test_guidance_at_0_and_1_is_the_network_itself():
-    torch.manual_seed(0)
-    net = UNet(base=8, time_dim=16, groups=4, num_classes=3)
-    x, label = torch.randn(4, 1, 8, 8, generator=gen()), torch.tensor([0, 1, 2, 3])
-    free, told = net(x, 0.3), net(x, 0.3, label)
-    assert not torch.allclose(free[:3], told[:3]) and torch.allclose(free[3], told[3])
-    assert torch.equal(Guided(net, 0.0)(x, 0.3, label), free)
-    assert torch.equal(Guided(net, 1.0)(x, 0.3, label), told)
-    assert torch.equal(Guided(net, 7.0)(x, 0.3), free)
-
-
-@pytest.mark.parametrize(
-    ("scale", "told", "calls"), [(0, True, 1), (1, True, 1), (3, True, 2), (3, False, 1)]
-)
-def test_guidance_asks_no_more_than_it_must(scale, told, calls):
-    net = Linear(-1.0)
-    Guided(net, scale)(noise(), 0.3, torch.zeros(3) if told else None)
-    assert len(net.calls) == calls
-
-
-def test_guided_draws_of_a_model_that_knows_its_shape():
-    model = FlowModel(UNet(base=8, time_dim=16, groups=4, num_classes=3), OTPath(), (1, 8, 8))
-    x = generate(Guided(model, 2.0), 2, steps=1, label=torch.tensor([0, 1]), generator=gen())
-    assert x.shape == (2, 1, 8, 8)
-
-
-@pytest.mark.parametrize("scale", [math.inf, math.nan, "2", None, True])
-def test_guidance_needs_a_number(scale):
-    kind = ValueError if isinstance(scale, float) else TypeError
-    with pytest.raises(kind, match="scale must be a finite number"):
-        Guided(Linear(-1.0), scale)
-
-
-def test_guidance_needs_classes():
-    for model in (UNet(base=8), FlowModel(UNet(base=8), OTPath(), (1, 28, 28))):
-        with pytest.raises(TypeError, match="guidance needs a network with classes"):
-            Guided(model, 2.0)
-
-
-# ---- from noise to noise
-
-
-def test_slerp_goes_round_the_circle_at_even_speed():
-    """In the plane the angle is known; lengths are kept, and a row has its own s."""
-    start, turn = torch.tensor([0.3, 2.0, -1.0]), torch.tensor([0.4, -2.9, 3e-9])
-    s = torch.tensor([0.25, 0.5, 0.9])
-
-    def at(angle):
-        return 7 * torch.stack([angle.cos(), angle.sin()], dim=1)
-
-    torch.testing.assert_close(slerp(at(start), at(start + turn), s), at(start + s * turn))
-    short = 1e-3 * slerp(at(start), at(start + turn), s)
-    torch.testing.assert_close(slerp(1e-3 * at(start), 1e-3 * at(start + turn), s), short)
-
-
-def test_slerp_keeps_the_length_of_noise_and_the_chord_does_not():
-    x, y = torch.randn(2, 100, 1, 28, 28, generator=gen())
-    half = slerp(x, y, 0.5)
-    assert half.shape == x.shape
-    ends = (x.flatten(1).norm(dim=1) + y.flatten(1).norm(dim=1)) / 2
-    assert (half.flatten(1).norm(dim=1) / ends - 1).abs().max() < 0.01
-    assert (torch.lerp(x, y, 0.5).flatten(1).norm(dim=1) / ends - 0.5**0.5).abs().max() < 0.05
-    torch.testing.assert_close(slerp(x, y, 0.0), x)
-    torch.testing.assert_close(slerp(x, y, 1), y)
-    torch.testing.assert_close(slerp(x, x, 0.3), x)
-    torch.testing.assert_close(slerp(x, y, 0.3), slerp(y, x, 0.7))
-
-
-@pytest.mark.parametrize(
-    ("x", "y", "s", "message"),
-    [
-        (torch.ones(2, 3), torch.ones(2, 4), 0.5, r"got \(2, 3\) and \(2, 4\)"),
-        (torch.ones(3), torch.ones(3), 0.5, r"must both have shape \(B, \*shape\)"),
-        (torch.ones(2, 3), torch.ones(2, 3), torch.zeros(3), r"shape \(2,\), got \(3,\)"),
-        (torch.ones(2, 3), torch.zeros(2, 3), 0.5, "a zero vector has no direction"),
-        (torch.zeros(2, 3), torch.ones(2, 3), 0.5, "a zero vector has no direction"),
-        (torch.ones(2, 3), -2 * torch.ones(2, 3), 0.5, "opposite ways"),
-        (torch.ones(2, 3), torch.eye(2, 3), math.nan, "s must be finite"),
-        (torch.full((2, 3), math.nan), torch.ones(2, 3), 0.5, "x and y must be finite"),
-        (torch.ones(2, 3), torch.full((2, 3), math.inf), 0.5, "x and y must be finite"),
-    ],
-)
-def test_bad_input_of_slerp(x, y, s, message):
-    with pytest.raises(ValueError, match=message):
-        slerp(x, y, s)
-
-
-@pytest.mark.parametrize("dtypes", [(torch.float32, torch.float64), (torch.int64, torch.int64)])
-def test_slerp_of_other_dtypes(dtypes):
-    x, y = (torch.eye(2, 3).to(dtype) for dtype in dtypes)
-    with pytest.raises(TypeError, match="one floating dtype, got torch"):
-        slerp(x, y.flip(0), 0.5)

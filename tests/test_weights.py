@@ -6,17 +6,15 @@ import pickle
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from small import unet
 
-from fmcore.files import writable
 from fmcore.networks import MLP, UNet
 from fmcore.paths import OTPath, VPPath
 from fmcore.weights import FlowModel, load_pretrained, load_weights, save_weights
 
 
 def model(**kwargs):
-    torch.manual_seed(0)
-    net = UNet(**{"base": 8, "time_dim": 16, "groups": 4, **kwargs})
-    return FlowModel(net, OTPath(sigma_min=0.1), (1, 8, 8), {"seed": 0})
+    return FlowModel(unet(**kwargs), OTPath(sigma_min=0.1), (1, 8, 8), {"seed": 0})
 
 
 @pytest.fixture
@@ -144,15 +142,7 @@ def test_a_failed_save_leaves_the_old_file(saved, monkeypatch):
     assert saved.read_bytes() == before and list(saved.parent.iterdir()) == [saved]
 
 
-def test_places_that_cannot_be_written(tmp_path):
-    with pytest.raises(ValueError, match="there is no folder .*missing"):
-        writable(tmp_path / "missing" / "w.safetensors")
-    with pytest.raises(ValueError, match="it is a folder"):
-        writable(tmp_path)
-    with pytest.raises(ValueError, match="cannot write /proc/w"):
-        writable("/proc/w.safetensors")
-    file = tmp_path / "w.safetensors"
-    assert writable(str(file)) == file and not file.exists()
+def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(ValueError, match="no folder"):
         save_weights(model(), tmp_path / "missing" / "w.safetensors")
 

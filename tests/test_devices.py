@@ -1,0 +1,37 @@
+"""Devices: those that are there, and what they are called."""
+
+import platform
+from pathlib import Path
+
+import pytest
+import torch
+
+from fmcore.devices import device_name, processor
+
+
+def test_a_processor_goes_by_its_name_and_its_threads(monkeypatch):
+    text = (
+        "processor\t: 0\nmodel name\t: Abacus 9000 @ 1 Hz\nprocessor\t: 1\nmodel name\t: another\n"
+    )
+    monkeypatch.setattr(Path, "read_text", lambda file: text)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    assert device_name("cpu") == "Abacus 9000 @ 1 Hz, 3 threads"
+
+
+@pytest.mark.parametrize("known", ["arm", ""])
+def test_a_processor_without_a_name_goes_by_its_kind(known, monkeypatch):
+    monkeypatch.setattr(platform, "processor", lambda: known)
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    monkeypatch.setattr(Path, "read_text", lambda file: "processor\t: 0\n")
+    assert processor() == (known or "aarch64")
+
+    def nothing(file):
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "read_text", nothing)
+    assert processor() == (known or "aarch64")
+
+
+def test_other_devices_have_names_too(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"the GPU of {device}")
+    assert device_name("cuda:1") == "the GPU of cuda:1" and device_name("mps") == "mps"
