@@ -1,21 +1,10 @@
-"""The networks: counts, shapes, what time and label change, and what is refused."""
-
-import math
+"""The U-Net: counts, shapes, what time, label and levels change, and what is refused."""
 
 import pytest
 import torch
+from small import noise, unet
 
-from fmcore.networks import MLP, ResBlock, TimeEmbedding, UNet
-from fmcore.networks.blocks import GroupNorm
-
-
-def net(**kwargs):
-    torch.manual_seed(0)
-    return UNet(**{"base": 8, "time_dim": 16, "groups": 4, **kwargs})
-
-
-def noise(*shape, seed=1):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+from fmcore.networks import MLP, UNet
 
 
 @pytest.mark.parametrize(("base", "parameters"), [(64, 1_135_361), (32, 334_337)])
@@ -41,123 +30,25 @@ def test_parameters_layer_by_layer():
     }
 
 
-def test_embedding_against_sines_worked_out_by_hand():
-    t, dim, scale = 0.3, 8, 1000.0  # the scale that it has unless told otherwise
-    found = TimeEmbedding(dim)(torch.tensor([t], dtype=torch.float32))[0]
-    w = [10000 ** (-k / 3) for k in range(4)]
-    expected = [math.cos(scale * t * f) for f in w] + [math.sin(scale * t * f) for f in w]
-    torch.testing.assert_close(found, torch.tensor(expected), rtol=3e-5, atol=0)
-
-
-def test_frequencies_are_no_weights():
-    embedding = TimeEmbedding(4)
-    assert not embedding.state_dict() and not list(embedding.parameters())
-    assert embedding(torch.zeros(1)).tolist() == [[1.0, 1.0, 0.0, 0.0]]
-
-
-def test_scaled_embedding_moves_and_the_unscaled_one_hardly_does():
-    t = torch.linspace(0, 1, 1001)
-    moved = {
-        scale: (TimeEmbedding(128, scale)(t).std(0) > 0.05).float().mean().item()
-        for scale in (1.0, 2 * math.pi, 1000.0)
-    }
-    assert moved[1.0] < 0.4 < 0.75 < moved[1000.0]
-    assert moved[1.0] < moved[2 * math.pi] < moved[1000.0]
-
-
-def test_embedding_of_a_coarse_time_is_computed_finely():
-    """bfloat16 keeps 8 bits: 1000 t, rounded to them, would be off by up to 2 radians."""
-    t = torch.tensor([0.71875], dtype=torch.bfloat16)  # has an exact binary form
-    fine = TimeEmbedding(32)(t.float())
-    assert torch.equal(TimeEmbedding(32)(t), fine.bfloat16())
-
-
-@pytest.mark.parametrize("groups, shape", [(4, (3, 8, 6, 5)), (8, (2, 8, 1, 3)), (1, (2, 3, 4, 4))])
-def test_group_norm_by_moments_is_group_norm(groups, shape):
-    """Values and gradients, away from mean 0; and the channels stay where they are."""
-    torch.manual_seed(0)
-    norm = GroupNorm(groups, shape[1], eps=1e-3)
-    torch.nn.init.normal_(norm.weight)
-    torch.nn.init.normal_(norm.bias)
-    x = (2 + 3 * noise(*shape)).to(memory_format=torch.channels_last).requires_grad_()
-    plain = torch.nn.functional.group_norm(x, groups, norm.weight, norm.bias, 1e-3)
-    ours, slope = norm.by_moments(x), noise(*shape, seed=2)
-    torch.testing.assert_close(ours, plain, rtol=1e-4, atol=1e-4)
-    assert ours.is_contiguous(memory_format=torch.channels_last)
-    wanted = [x, norm.weight, norm.bias]
-    for a, b in zip(
-        torch.autograd.grad(ours, wanted, slope),
-        torch.autograd.grad(plain, wanted, slope),
-        strict=True,
-    ):
-        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-3)
-    half = norm.by_moments(x.detach().half())  # computed finely, whatever comes in
-    assert half.dtype == torch.float32
-    torch.testing.assert_close(half, plain, rtol=1e-2, atol=1e-2)
-
-
-def test_group_norm_of_equal_pixels_is_finite():
-    """E x^2 - (E x)^2 may round to less than 0."""
-    norm = GroupNorm(2, 4)
-    for value in torch.linspace(100, 1000, 50):
-        assert norm.by_moments(value.expand(1, 4, 7, 7)).abs().max() < 1
-
-
-@pytest.mark.parametrize("on_a_gpu", [False, True])
-@pytest.mark.parametrize("compiling", [False, True])
-def test_group_norm_is_written_out_for_a_compiler_on_a_gpu_only(on_a_gpu, compiling, monkeypatch):
-    asked = []
-    monkeypatch.setattr(GroupNorm, "by_moments", lambda self, x: asked.append(x))
-    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: compiling)
-    x = noise(1, 4, 2, 2).as_subclass(type("Elsewhere", (torch.Tensor,), {"is_cuda": on_a_gpu}))
-    GroupNorm(2, 4)(x)
-    assert bool(asked) == (on_a_gpu and compiling)
-
-
-def test_film_scales_and_shifts_the_channels():
-    torch.manual_seed(0)
-    block, x = ResBlock(8, 4, groups=2), noise(2, 8, 6, 6)
-    with torch.no_grad():
-        block.film.weight.zero_()
-        block.film.bias.zero_()
-        plain = block(x, torch.zeros(2, 4))
-        # norm2 undoes a common scale and shift of a group; within a group it must show.
-        block.film.bias[:8] = torch.arange(8.0)
-        scaled = block(x, torch.zeros(2, 4))
-        h = block.conv1(torch.nn.functional.silu(block.norm1(x)))
-        h = h * (1 + torch.arange(8.0))[None, :, None, None]
-        expected = x + block.conv2(torch.nn.functional.silu(block.norm2(h)))
-        block.film.bias[:8] = 0
-        block.film.bias[8:] = torch.arange(8.0)
-        shifted = block(x, torch.zeros(2, 4))
-        # A shift is what a bias of the convolution before it would do.
-        block.film.bias.zero_()
-        block.conv1.bias += torch.arange(8.0)
-        biased = block(x, torch.zeros(2, 4))
-    torch.testing.assert_close(scaled, expected)
-    torch.testing.assert_close(shifted, biased)
-    assert not torch.allclose(plain, scaled) and not torch.allclose(plain, shifted)
-
-
 @pytest.mark.parametrize("shape", [(3, 1, 28, 28), (4, 1, 4, 4), (2, 1, 12, 20)])
 def test_the_velocity_has_the_shape_of_the_image(shape):
-    assert net()(noise(*shape), 0.5).shape == shape
+    assert unet()(noise(*shape), 0.5).shape == shape
 
 
 def test_colour_images():
-    assert net(in_channels=3)(noise(2, 3, 8, 8), 0.5).shape == (2, 3, 8, 8)
+    assert unet(in_channels=3)(noise(2, 3, 8, 8), 0.5).shape == (2, 3, 8, 8)
 
 
 @pytest.mark.parametrize("levels", [2, 3, 4])
 def test_every_parameter_learns(levels):
-    model = net(num_classes=10, levels=levels)
+    model = unet(num_classes=10, levels=levels)
     model(noise(3, 1, 8, 8), 0.4, torch.tensor([0, 3, 10])).square().sum().backward()
     for name, p in model.named_parameters():
         assert p.grad is not None and p.grad.abs().sum() > 0, name
 
 
 def test_each_row_sees_its_own_time_also_when_batch_and_width_are_equal():
-    model, x = net(), noise(1, 1, 4, 4).expand(4, 1, 4, 4)
+    model, x = unet(), noise(1, 1, 4, 4).expand(4, 1, 4, 4)
     t = torch.tensor([0.0, 0.3, 0.6, 1.0])
     together = model(x, t)
     alone = torch.cat([model(x[:1], ti) for ti in t])
@@ -166,13 +57,13 @@ def test_each_row_sees_its_own_time_also_when_batch_and_width_are_equal():
 
 
 def test_a_number_a_scalar_and_a_vector_of_times_agree():
-    model, x = net(), noise(3, 1, 8, 8)
+    model, x = unet(), noise(3, 1, 8, 8)
     assert torch.equal(model(x, 0.5), model(x, torch.tensor(0.5)))
     assert torch.equal(model(x, 0.5), model(x, torch.full((3,), 0.5)))
 
 
 def test_labels_change_the_field_and_none_means_the_null_class():
-    model, x = net(num_classes=10), noise(3, 1, 8, 8)
+    model, x = unet(num_classes=10), noise(3, 1, 8, 8)
     label = torch.tensor([1, 2, 3])
     assert not torch.allclose(model(x, 0.5, label), model(x, 0.5))
     assert torch.equal(model(x, 0.5), model(x, 0.5, torch.full((3,), 10)))
@@ -180,7 +71,7 @@ def test_labels_change_the_field_and_none_means_the_null_class():
 
 def test_skip_is_added():
     """With nothing coming up from below, the skip alone goes on."""
-    model, x = net(), noise(2, 1, 8, 8)
+    model, x = unet(), noise(2, 1, 8, 8)
     with torch.no_grad():
         model.up.weight.zero_()
         model.up.bias.zero_()
@@ -192,7 +83,7 @@ def test_skip_is_added():
 
 def test_a_level_more_is_added_between_the_blocks_at_the_bottom():
     """What it adds is blocks at half the resolution, with the level below it added in turn."""
-    model, x = net(levels=4), noise(2, 1, 16, 16)
+    model, x = unet(levels=4), noise(2, 1, 16, 16)
     with torch.no_grad():
         e = model.embed_time(torch.full((2,), 0.3))
         h1 = model.block1(model.enter(x), e)
@@ -208,12 +99,12 @@ def test_a_level_more_is_added_between_the_blocks_at_the_bottom():
 
 def test_two_levels_are_the_first_two_of_three():
     """With nothing added by the third, and from the same seed."""
-    two, three, x = net(levels=2), net(levels=3), noise(2, 1, 8, 8)
+    two, three, x = unet(levels=2), unet(levels=3), noise(2, 1, 8, 8)
     with torch.no_grad():
         three.below.up.weight.zero_()
         three.below.up.bias.zero_()
     assert torch.equal(two(x, 0.3), three(x, 0.3))
-    assert not torch.allclose(two(x, 0.3), net(levels=3)(x, 0.3))
+    assert not torch.allclose(two(x, 0.3), unet(levels=3)(x, 0.3))
 
 
 def test_parameters_of_a_third_level():
@@ -223,7 +114,7 @@ def test_parameters_of_a_third_level():
 
 
 def test_class_embeddings_are_one_more_than_the_classes():
-    assert net(num_classes=10).embed_label.weight.shape == (11, 16)
+    assert unet(num_classes=10).embed_label.weight.shape == (11, 16)
 
 
 def test_the_smallest_networks_work():
@@ -241,7 +132,7 @@ def test_what_networks_are_unless_told_otherwise():
 
 
 def test_config_rebuilds_the_network():
-    model = net(num_classes=3, time_scale=7.0, levels=3)
+    model = unet(num_classes=3, time_scale=7.0, levels=3)
     torch.manual_seed(0)
     again = UNet(**model.config)
     x = noise(2, 1, 8, 8)
@@ -250,16 +141,6 @@ def test_config_rebuilds_the_network():
     assert sum(p.numel() for p in MLP(**mlp.config).parameters()) == sum(
         p.numel() for p in mlp.parameters()
     )
-
-
-def test_mlp_depends_on_point_and_time():
-    torch.manual_seed(0)
-    model, x = MLP(dim=2), noise(5, 2)
-    v = model(x, 0.5)
-    assert v.shape == (5, 2)
-    assert not torch.allclose(v, model(x, 0.6)) and not torch.allclose(v, model(x + 0.1, 0.5))
-    each = torch.cat([model(x[i : i + 1], t) for i, t in enumerate((0.1, 0.2, 0.3, 0.4, 0.5))])
-    torch.testing.assert_close(model(x, torch.tensor([0.1, 0.2, 0.3, 0.4, 0.5])), each)
 
 
 @pytest.mark.parametrize(
@@ -276,12 +157,7 @@ def test_mlp_depends_on_point_and_time():
 def test_an_image_that_does_not_fit_is_refused(levels, shape):
     unit = 2 ** (levels - 1)
     with pytest.raises(ValueError, match=rf"\(B, 1, H, W\) with H and W multiples of {unit}, got"):
-        net(levels=levels)(torch.zeros(shape), 0.5)
-
-
-def test_a_point_that_does_not_fit_is_refused():
-    with pytest.raises(ValueError, match=r"\(B, 2\), got \(4, 3\)"):
-        MLP(dim=2)(torch.zeros(4, 3), 0.5)
+        unet(levels=levels)(torch.zeros(shape), 0.5)
 
 
 @pytest.mark.parametrize(
@@ -295,12 +171,12 @@ def test_a_point_that_does_not_fit_is_refused():
 )
 def test_labels_that_do_not_fit_are_refused(label, message):
     with pytest.raises(ValueError, match=message):
-        net(num_classes=10)(torch.zeros(2, 1, 8, 8), 0.5, label)
+        unet(num_classes=10)(torch.zeros(2, 1, 8, 8), 0.5, label)
 
 
 def test_a_label_for_a_network_without_classes_is_refused():
     with pytest.raises(ValueError, match="without classes"):
-        net()(torch.zeros(2, 1, 8, 8), 0.5, torch.tensor([0, 1]))
+        unet()(torch.zeros(2, 1, 8, 8), 0.5, torch.tensor([0, 1]))
 
 
 @pytest.mark.parametrize(
@@ -319,15 +195,3 @@ def test_impossible_networks_are_refused(kwargs):
         UNet(**kwargs)
     with pytest.raises(TypeError, match="levels must be a whole number of at least 2, got 2.5"):
         UNet(levels=2.5)
-
-
-@pytest.mark.parametrize(("dim", "scale"), [(7, 1.0), (2, 1.0), (8, 0.0), (8, float("inf"))])
-def test_impossible_embeddings_are_refused(dim, scale):
-    with pytest.raises(ValueError, match="got"):
-        TimeEmbedding(dim, scale)
-
-
-@pytest.mark.parametrize("name", ["dim", "hidden", "depth"])
-def test_an_impossible_mlp_is_refused(name):
-    with pytest.raises(ValueError, match="dim, hidden and depth must be at least 1, got .*0"):
-        MLP(**{name: 0})
