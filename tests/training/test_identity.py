@@ -1,0 +1,93 @@
+"""Which training a checkpoint belongs to: what differs is named."""
+
+import dataclasses
+from collections.abc import Callable
+
+import pytest
+import torch
+from resumable import STEPS, config, train
+from small import pictures, unet, weights
+
+from fmcore.data import ImageData
+from fmcore.paths import OTPath, ProbabilityPath, VPPath
+
+
+def relabelled():
+    data = pictures(40)
+    return ImageData(data.pixels, data.labels.flip(0), data.name, data.source)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (dict(cfg=config(lr=2e-3)), r"lr is 0.002, was 0.001$"),
+        (dict(cfg=config(seed=1, clip=None)), r"clip is None, was 1.0; seed is 1, was 0$"),
+        (dict(cfg=config(epochs=5)), r"epochs is 5, was 4$"),
+        (dict(path=VPPath()), r"path is 'VPPath.*', was 'OTPath\(sigma_min=0.0\)'$"),
+        (dict(data=relabelled()), r"labels is '40 of \(\), int64, crc32"),
+        (dict(data=pictures(40, seed=6)), r"data is '40 of \(1, 8, 8\), uint8, crc32"),
+        (dict(model=unet(num_classes=11)), r"network is .UNet.*11.*was .UNet.*10"),
+    ],
+)
+def test_resuming_with_another_configuration(change, named, tmp_path):
+    train(tmp_path, stop=9)
+    with pytest.raises(ValueError, match=f"is of another training: {named}"):
+        train(tmp_path, resume=True, **change)
+
+
+def test_a_path_of_ones_own_can_be_resumed(tmp_path):
+    class Straight(ProbabilityPath):
+        def a(self, t):
+            return t
+
+        def b(self, t):
+            return 1 - t
+
+        def da(self, t):
+            return torch.ones_like(t)
+
+        def db(self, t):
+            return -torch.ones_like(t)
+
+        def __init__(self, speed=1.0):
+            self.speed = lambda: speed  # an attribute that is another object in every process
+            self.table = torch.arange(5000.0)
+
+    train(tmp_path, stop=9, path=Straight())
+    rest, _ = train(tmp_path, resume=True, path=Straight())
+    assert rest[-1].step == STEPS
+
+
+def test_a_path_of_ones_own_is_known_by_its_schedule(tmp_path):
+    @dataclasses.dataclass(frozen=True)
+    class Bent(OTPath):
+        power: Callable = lambda t: t
+
+        def a(self, t):
+            return self.power(t)
+
+    train(tmp_path, stop=9, path=Bent())
+    train(tmp_path, stop=12, resume=True, path=Bent(power=lambda t: t + 0))
+    with pytest.raises(ValueError, match="path is 'Bent, schedule 4 of .*', was 'Bent, schedule 4"):
+        train(tmp_path, resume=True, path=Bent(power=lambda t: t**2))
+
+
+def test_a_network_of_ones_own_that_is_another(tmp_path):
+    """It has no `config`: its tensors tell. The network is left as it was."""
+
+    class Own(torch.nn.Module):
+        def __init__(self, width):
+            super().__init__()
+            self.layers = torch.nn.Sequential(torch.nn.Conv2d(1, width, 1), torch.nn.ReLU())
+            self.last = torch.nn.Conv2d(width, 1, 1)
+
+        def forward(self, x, t):
+            return self.last(self.layers(x))
+
+    train(tmp_path, stop=9, model=Own(4))
+    other = Own(5)
+    before = weights(other).clone()
+    message = r"step-.*pt is of another network: last.weight should be \(1, 5, 1, 1\) and is \(1, 4"
+    with pytest.raises(ValueError, match=message):
+        train(tmp_path, resume=True, model=other)
+    assert torch.equal(weights(other), before)
