@@ -1,6 +1,7 @@
 """Methods, and fields whose solution is known, for the tests of the solvers."""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -15,10 +16,11 @@ NAN = float("nan")
 
 
 class Known(NamedTuple):
-    """What the literature says of a method, not its tableau."""
+    """What is known of a method, from the literature and not from its tableau."""
 
-    nodes: list[float]  # where a step reads the field; an FSAL method's last slope is the next k1
-    between: int  # order of the output between two grid points, in a single step
+    nodes: Sequence[float]  # where a step reads the field; an FSAL method's last slope is the next
+    between: int  # order of the output between the grid points, in a single step
+    coarsest: int  # as few steps as show its order
 
     @property
     def evaluations(self):
@@ -27,25 +29,27 @@ class Known(NamedTuple):
 
 
 KNOWN = {
-    "euler": Known([0], between=1),
-    "midpoint": Known([0, 1 / 2], between=2),
-    "heun": Known([0, 1], between=2),
-    "rk4": Known([0, 1 / 2, 1 / 2, 1], between=3),
-    "bosh3": Known([0, 1 / 2, 3 / 4], between=3),
-    "dopri5": Known([0, 1 / 5, 3 / 10, 4 / 5, 8 / 9, 1], between=4),
+    "euler": Known([0], between=1, coarsest=2000),
+    "midpoint": Known([0, 1 / 2], between=2, coarsest=400),
+    "heun": Known([0, 1], between=2, coarsest=400),
+    "rk4": Known([0, 1 / 2, 1 / 2, 1], between=3, coarsest=120),
+    "bosh3": Known([0, 1 / 2, 3 / 4], between=3, coarsest=200),
+    "dopri5": Known([0, 1 / 5, 3 / 10, 4 / 5, 8 / 9, 1], between=4, coarsest=60),
 }
 
 
 def known(method):
-    """What is known of a method; of one that is not in the table, what its tableau says."""
+    """The row of a method, or what its tableau promises if it has none: a new one needs no row."""
     s = SOLVERS[method]
     last_is_next = s.stages > 1 and s.a[-1] == s.b[:-1]
-    return KNOWN.get(method) or Known(s.c[: s.stages - last_is_next], between=max(1, s.order - 1))
+    coarsest = {1: 2000, 2: 400, 3: 200, 4: 120, 5: 60}.get(s.order, 30)
+    promised = Known(s.c[: s.stages - last_is_next], max(1, s.order - 1), coarsest)
+    return KNOWN.get(method, promised)
 
 
-def coarsest(order):
-    """A number of steps that is coarse for methods of this order, and fine enough to show it."""
-    return {1: 2000, 2: 400, 3: 200, 4: 120, 5: 60}.get(order, 30)
+def listed(names):
+    """As they are listed in an error message."""
+    return ", ".join(map(repr, names))
 
 
 def decay(x, t):

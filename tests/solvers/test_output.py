@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from known import F64, FIELDS, METHODS, ONE, PAIRS, coarsest, decay, observed_order
+from known import F64, FIELDS, METHODS, ONE, PAIRS, decay, known, observed_order
 
 from fmcore.solvers import SOLVERS, odeint
 
@@ -21,7 +21,7 @@ def test_order_between_the_grid_points(method, field, direction):
         return (sol.xs - exact).abs().max().item()
 
     order = SOLVERS[method].order
-    assert observed_order(error, coarsest(order)) == pytest.approx(order, abs=0.1)
+    assert observed_order(error, known(method).coarsest) == pytest.approx(order, abs=0.1)
 
 
 SETTINGS = [

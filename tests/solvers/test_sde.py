@@ -4,10 +4,10 @@ import math
 
 import pytest
 import torch
-from known import F64, FIELDS, NAN, ONE, decay
+from known import F64, FIELDS, NAN, ONE, decay, listed
 from small import gen
 
-from fmcore.solvers import odeint, sdeint
+from fmcore.solvers import SDE_METHODS, odeint, sdeint
 
 
 @pytest.mark.parametrize(("method", "nfe"), [("euler_maruyama", 1), ("stochastic_heun", 2)])
@@ -88,7 +88,7 @@ def test_sde_runs_backward_and_repeats_itself():
 
 
 @pytest.mark.parametrize(("arguments", "error", "message"), [
-    ({"method": "milstein"}, ValueError, "'euler_maruyama', 'stochastic_heun', got 'milstein'"),
+    ({"method": "milstein"}, ValueError, f"one of {listed(SDE_METHODS)}, got 'milstein'"),
     ({"steps": 0}, ValueError, "steps must be a whole number of at least 1, got 0"),
     ({"generator": None}, TypeError, "generator must be a torch.Generator"),
     ({"t_span": (0, NAN)}, ValueError, "t_span must be finite"),

@@ -7,10 +7,14 @@ import math
 from fractions import Fraction
 
 import pytest
-from known import FIELDS, METHODS, ONE, decay, known, observed_order
+from known import FIELDS, KNOWN, METHODS, ONE, PAIRS, decay, known, observed_order
 
 from fmcore.solvers import SOLVERS, ButcherTableau, odeint
 from fmcore.solvers.tableaus import continuous_extension
+
+
+def test_the_methods_that_the_book_explains_are_there():
+    assert set(KNOWN) <= set(METHODS) and {"bosh3", "dopri5"} <= set(PAIRS)
 
 
 def trees(order):
