@@ -16,12 +16,15 @@ def config(**kwargs):
     return TrainConfig(**{**defaults, **kwargs})
 
 
-def train(folder=None, stop=None, model=None, path=OTPath(), data=None, cfg=None, **kwargs):  # noqa: B008
-    """Train, leaving the loop at the first report from step `stop` on; all metrics, and the net."""
-    model = model or unet(num_classes=10)
+def train(folder=None, stop=None, model=None, path=None, data=None, cfg=None, how=None, **kwargs):
+    """Train, leaving the loop at the first report from step `stop` on; all metrics, and the net.
+
+    `how` has the loss and the coupling, `kwargs` are those of `Checkpoints`.
+    """
+    model, path = model or unet(num_classes=10), path or OTPath()
     saved = Checkpoints(folder, **{"every": 4, **kwargs}) if folder else None
-    metrics = []
-    for m in fit(model, path, data or pictures(40), cfg or config(), checkpoints=saved):
+    data, cfg, metrics = data or pictures(40), cfg or config(), []
+    for m in fit(model, path, data, cfg, checkpoints=saved, **(how or {})):
         metrics.append(m)
         if stop is not None and m.step >= stop:
             break
