@@ -195,3 +195,58 @@ def test_impossible_networks_are_refused(kwargs):
         UNet(**kwargs)
     with pytest.raises(TypeError, match="levels must be a whole number of at least 2, got 2.5"):
         UNet(levels=2.5)
+
+
+# ---- weights of a smaller network
+
+
+def copied(model):
+    return {name: w.clone() for name, w in model.state_dict().items()}
+
+
+@pytest.mark.parametrize("added", [{"num_classes": 10}, {"levels": 3}, {"levels": 4}, {
+    "num_classes": 10, "levels": 3}], ids=str)  # fmt: skip
+def test_weights_of_a_smaller_network_change_nothing_at_first(added):
+    small, large = unet(), unet(seed=1, **added)
+    before = copied(large)
+    large.load_partial(small.state_dict())
+    x = noise(3, 1, 8, 8)
+    for label in (None, torch.tensor([0, 7, 10])) if "num_classes" in added else (None,):
+        found = large(x, 0.3) if label is None else large(x, 0.3, label)
+        torch.testing.assert_close(found, small(x, 0.3))
+    zeros = []
+    for name, w in large.state_dict().items():
+        if name in small.state_dict():
+            assert torch.equal(w, small.state_dict()[name]), name
+        elif not torch.equal(w, before[name]):
+            assert not w.any(), name  # what is new adds nothing, or stays as it was drawn
+            zeros.append(name)
+    below = [n for n in before if ".up." in n]
+    assert sorted(zeros) == sorted(below + ["embed_label.weight"] * ("num_classes" in added))
+
+
+def test_what_is_new_learns_after_that():
+    large = unet(num_classes=3, levels=3)
+    large.load_partial(unet(seed=1).state_dict())
+    large(noise(3, 1, 8, 8), 0.4, torch.tensor([0, 1, 2])).square().sum().backward()
+    for name in ("embed_label.weight", "below.up.weight"):
+        assert large.get_parameter(name).grad.abs().sum() > 0, name
+
+
+def test_weights_of_a_network_of_the_same_size_are_all_taken():
+    one, other = unet(num_classes=3, levels=3), unet(seed=1, num_classes=3, levels=3)
+    other.load_partial(one.state_dict())
+    assert all(torch.equal(w, other.state_dict()[name]) for name, w in one.state_dict().items())
+
+
+def test_weights_that_are_not_of_a_smaller_network():
+    for larger in (unet(num_classes=3), unet(levels=3)):
+        with pytest.raises(RuntimeError, match="Unexpected key"):
+            unet().load_partial(larger.state_dict())
+    for name in ("enter.weight", "up.weight", "block3.film.bias"):  # no network is without them
+        state = unet().state_dict()
+        del state[name]
+        with pytest.raises(RuntimeError, match=f"Missing key.*{name}"):
+            unet(num_classes=3, levels=3).load_partial(state)
+    with pytest.raises(RuntimeError, match="size mismatch for enter.weight"):
+        unet(base=16).load_partial(unet().state_dict())
