@@ -101,7 +101,7 @@ def mine(net, path, x1, *, x0, generator):
     [
         (reference_loss, ("reference", "inner")),
         (partial(cfm_loss, times=stratified_times), ("cfm", "stratified")),
-        (partial(partial(reference_loss, beta=1.0), times=late), ("reference", "late")),
+        (partial(reference_loss, times=late), ("reference", "late")),
         (mine, ("mine", "")),
         (partial(mine, x0=None), ("mine(x0=None)", "")),
     ],
