@@ -27,7 +27,7 @@ def whole(name: str, value: Any, least: int = 1, most: int | None = None) -> int
     """
     allowed = f"a whole number of at least {least}" + ("" if most is None else f", at most {most}")
     try:
-        n = None if isinstance(value, bool) else operator.index(value)
+        n = None if _is_bool(value) else operator.index(value)
     except TypeError:
         n = None
     if n is None:
@@ -73,10 +73,19 @@ def positive(name: str, value: Any) -> float:
 
 def _number(value: Any) -> float | None:
     """A number as a float; None for what is not one. A bool or a string is not."""
+    if isinstance(value, str | bytes) or _is_bool(value):
+        return None
     try:
-        return None if isinstance(value, bool | str | bytes) else float(value)
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
     except (TypeError, ValueError):
         return None
+
+
+def _is_bool(value: Any) -> bool:
+    """Python's, NumPy's or torch's."""
+    return isinstance(value, bool) or str(getattr(value, "dtype", "")) in ("bool", "torch.bool")
 
 
 def one_of(name: str, value: Any, allowed: Iterable[Any]) -> Any:
@@ -139,9 +148,11 @@ def interval(t_span: Sequence[float]) -> tuple[float, float]:
     (0.0, 1.0)
     """
     try:
-        t0, t1 = map(float, t_span)
+        t0, t1 = map(_number, t_span)
     except (TypeError, ValueError):
-        raise TypeError(f"t_span must be two numbers (t0, t1), got {t_span!r}") from None
+        t0 = t1 = None
+    if t0 is None or t1 is None:
+        raise TypeError(f"t_span must be two numbers (t0, t1), got {t_span!r}")
     if not (math.isfinite(t0) and math.isfinite(t1)):
         raise ValueError(f"t_span must be finite, got ({t0:g}, {t1:g})")
     return t0, t1

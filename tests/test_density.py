@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from small import gen
 from torch import nn
 
 from fmcore.density import (
@@ -34,10 +35,6 @@ F64 = torch.float64
 MIX = GaussianMixture(
     torch.tensor([[-1.0, 0.5], [1.5, -0.5], [0.0, 1.5]], dtype=F64), [0.4, 0.6, 0.9], [1, 2, 3]
 )
-
-
-def gen(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def normal(*shape, seed=0):

@@ -1,4 +1,4 @@
-"""What processors and devices are called."""
+"""Devices: those that are there, and what they are called."""
 
 import platform
 from pathlib import Path
@@ -6,7 +6,29 @@ from pathlib import Path
 import pytest
 import torch
 
-from fmcore.devices import device_name, processor
+from fmcore.devices import device_name, find_device, processor
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("abacus", "^device='abacus' is no device: "),
+        ("cuda", "^device='cuda' was asked for, but no GPU is available$"),
+        ("meta", "^device='meta' cannot be computed on: "),
+    ],
+)
+def test_a_device_that_is_not_there(name, message, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match=message):
+        find_device(name)
+    assert find_device("cpu") == torch.device("cpu")
+
+
+def test_one_gpu_more_than_there_are(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(ValueError, match="^device='cuda:2' was asked for, but there are 2$"):
+        find_device("cuda:2")
 
 
 def test_a_processor_goes_by_its_name_and_its_threads(monkeypatch):

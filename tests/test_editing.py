@@ -1,10 +1,10 @@
-"""From one noise to another."""
+"""From noise to noise along an arc."""
 
 import math
 
 import pytest
 import torch
-from known_fields import gen
+from small import gen
 
 from fmcore.editing import slerp
 

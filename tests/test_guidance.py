@@ -1,10 +1,10 @@
-"""Guidance: by its scale, and at what cost."""
+"""Guidance: a known push, no more evaluations than it needs, and what it refuses."""
 
 import math
 
 import pytest
 import torch
-from known_fields import Linear, gen, noise
+from small import Linear, gen, noise, unet
 
 from fmcore.guidance import Guided
 from fmcore.networks import UNet
@@ -24,8 +24,7 @@ def test_guidance_pushes_by_its_scale(scale):
 
 
 def test_guidance_at_0_and_1_is_the_network_itself():
-    torch.manual_seed(0)
-    net = UNet(base=8, time_dim=16, groups=4, num_classes=3)
+    net = unet(num_classes=3)
     x, label = torch.randn(4, 1, 8, 8, generator=gen()), torch.tensor([0, 1, 2, 3])
     free, told = net(x, 0.3), net(x, 0.3, label)
     assert not torch.allclose(free[:3], told[:3]) and torch.allclose(free[3], told[3])
@@ -39,7 +38,7 @@ def test_guidance_at_0_and_1_is_the_network_itself():
 )
 def test_guidance_asks_no_more_than_it_must(scale, told, calls):
     net = Linear(-1.0)
-    Guided(net, scale)(noise(), 0.3, torch.zeros(3) if told else None)
+    Guided(net, scale)(noise(3, 1, 4, 4), 0.3, torch.zeros(3) if told else None)
     assert len(net.calls) == calls
 
 

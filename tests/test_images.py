@@ -1,8 +1,8 @@
-"""Images: bytes and numbers, side by side, and as files."""
+"""Images: bytes and numbers, pictures side by side, and files."""
 
 import pytest
 import torch
-from known_fields import gen
+from small import gen
 
 from fmcore.images import dequantize, from_unit, image_grid, save_grid, to_unit
 

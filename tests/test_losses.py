@@ -4,6 +4,7 @@ from functools import partial
 
 import pytest
 import torch
+from small import gen
 
 from fmcore.losses import (
     TIMES,
@@ -18,10 +19,6 @@ from fmcore.losses import (
     uniform_times,
 )
 from fmcore.paths import OTPath, VPPath
-
-
-def gen(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def batch(*shape, seed=1):

@@ -1,11 +1,12 @@
 """Paths against closed forms, autograd in time and the exact Gaussian marginal."""
 
 import math
+from dataclasses import dataclass
 
 import pytest
 import torch
 
-from fmcore.paths import OTPath, VPPath
+from fmcore.paths import OTPath, ProbabilityPath, VPPath
 
 PATHS = [OTPath(), OTPath(sigma_min=0.1), VPPath(), VPPath(beta_min=0.5, beta_max=3.0)]
 IDS = [str(p) for p in PATHS]
@@ -181,3 +182,97 @@ def test_times_are_checked():
         OTPath().sample(x, x, torch.zeros(4, 1))
     with pytest.raises(ValueError, match=r"t must lie in \[0, 1\]"):
         OTPath().velocity_to_data(x, x, 1.5)
+
+
+# ---- a path of two functions: its derivatives follow
+
+
+@dataclass(frozen=True)
+class Straight(ProbabilityPath):
+    """OTPath, with nothing said of its derivatives."""
+
+    sigma_min: float | torch.Tensor = 0.1
+
+    def a(self, t):
+        return t
+
+    def b(self, t):
+        return 1 - (1 - self.sigma_min) * t
+
+
+@dataclass(frozen=True)
+class Diffusion(ProbabilityPath):
+    """VPPath, likewise."""
+
+    beta_min: float = 0.1
+    beta_max: float | torch.Tensor = 20.0
+
+    def a(self, t):
+        s = 1 - t
+        return torch.exp(-(self.beta_min * s + (self.beta_max - self.beta_min) * s**2 / 2) / 2)
+
+    def b(self, t):
+        return torch.sqrt(1 - self.a(t) ** 2)
+
+
+TWINS = [(Straight(), OTPath(0.1)), (Straight(0.0), OTPath()), (Diffusion(), VPPath()),
+         (Diffusion(0.5, 3.0), VPPath(0.5, 3.0))]  # fmt: skip
+each_twin = pytest.mark.parametrize(("plain", "closed"), TWINS, ids=[str(p) for p, _ in TWINS])
+
+
+@each_twin
+@pytest.mark.parametrize("shape", [(), (50,), (50, 1, 1, 1), (5, 10)])
+def test_derivatives_of_a_and_b_are_worked_out(plain, closed, shape):
+    t = torch.linspace(0.0, 0.95, math.prod(shape), dtype=torch.float64).reshape(shape)
+    for name in ("a", "b", "da", "db"):
+        found, expected = getattr(plain, name)(t), getattr(closed, name)(t)
+        assert found.shape == shape and found.dtype == torch.float64
+        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@each_twin
+def test_all_that_follows_from_a_and_b_is_the_same(plain, closed):
+    x0, x1, t = images(0), images(1), times()
+    for got, want in zip(plain.sample(x0, x1, t), closed.sample(x0, x1, t), strict=True):
+        torch.testing.assert_close(got, want, rtol=1e-12, atol=1e-12)
+    for name in ("velocity_to_data", "velocity_to_score", "noise_to_velocity"):
+        got, want = (getattr(path, name)(x1, x0, t) for path in (plain, closed))
+        torch.testing.assert_close(got, want, rtol=1e-11, atol=1e-11)
+
+
+@each_twin
+def test_derivatives_need_no_gradients_and_leave_none(plain, closed):
+    t = times().reshape(4, 1, 1, 1)
+    with torch.no_grad():
+        for name in ("da", "db"):
+            found = getattr(plain, name)(t)
+            torch.testing.assert_close(found, getattr(closed, name)(t), rtol=1e-12, atol=1e-12)
+            assert not found.requires_grad
+    with torch.inference_mode():
+        torch.testing.assert_close(plain.db(t), closed.db(t), rtol=1e-12, atol=1e-12)
+
+
+def test_gradients_flow_through_the_derivatives():
+    """In time, against the second derivative in closed form, and in a number of the path."""
+    t = times().requires_grad_()
+    path = Diffusion()
+    (bend,) = torch.autograd.grad(path.da(t).sum(), t)
+    beta = 0.1 + 19.9 * (1 - t)
+    torch.testing.assert_close(bend, (beta**2 / 4 - 19.9 / 2) * path.a(t), rtol=1e-12, atol=1e-12)
+    sigma = torch.tensor(0.1, dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad(Straight(sigma).db(times()).sum(), sigma)
+    assert slope == 4  # b' = sigma - 1 at each of four times
+    x0, x1 = images(0).requires_grad_(), images(1)
+    ut = Straight(sigma).sample(x0, x1, times())[1]
+    slope, by_noise = torch.autograd.grad(ut.sum(), (sigma, x0))
+    torch.testing.assert_close(slope, x0.sum().detach())
+    torch.testing.assert_close(by_noise, torch.full_like(by_noise, 0.1 - 1))
+
+
+def test_a_path_needs_both_of_its_functions():
+    class Half(ProbabilityPath):
+        def a(self, t):
+            return t
+
+    with pytest.raises(TypeError, match="abstract"):
+        Half()

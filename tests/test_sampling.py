@@ -1,16 +1,20 @@
-"""Sampling: the ODE of a known field, batches, labels, and the end of the interval."""
+"""Sampling: the ODE of a known field, batches, determinism, and the end of the path."""
 
 import math
 
 import pytest
 import torch
-from known_fields import Linear, gen, noise
+from small import Linear, gen, unet
 
 from fmcore.guidance import Guided
 from fmcore.networks import UNet
 from fmcore.paths import OTPath
 from fmcore.sampling import counted, generate, solve_short_of_the_end
 from fmcore.weights import FlowModel
+
+
+def noise(n=3):
+    return 0.2 * torch.randn(n, 1, 4, 4, generator=gen())
 
 
 @pytest.mark.parametrize(
@@ -42,8 +46,7 @@ def test_labels_go_with_their_images_through_batches():
 
 
 def test_batches_do_not_change_the_result():
-    torch.manual_seed(0)
-    net = UNet(base=8, time_dim=16, groups=4)
+    net = unet()
     whole = generate(net, 5, steps=3, generator=gen(), shape=(1, 8, 8))
     parts = generate(net, 5, steps=3, generator=gen(), shape=(1, 8, 8), batch_size=2)
     torch.testing.assert_close(whole, parts)
@@ -58,8 +61,7 @@ def test_as_few_as_one_and_as_many_as_256_at_once():
 
 
 def test_the_generator_decides():
-    torch.manual_seed(0)
-    model = FlowModel(UNet(base=8, time_dim=16, groups=4), OTPath(), (1, 8, 8))
+    model = FlowModel(unet(), OTPath(), (1, 8, 8))
     before = torch.random.get_rng_state()
     a, b, c = (generate(model, 2, steps=2, generator=gen(s)) for s in (0, 0, 1))
     assert torch.equal(a, b) and not torch.equal(a, c) and a.shape == (2, 1, 8, 8)
@@ -154,14 +156,16 @@ def test_a_model_that_does_not_say_its_shape():
 
 def test_half_precision_is_the_networks_own_affair():
     """Under autocast the network answers in bfloat16; the state stays in float32."""
-    torch.manual_seed(0)
-    model = FlowModel(UNet(base=8, time_dim=16, groups=4), OTPath(), (1, 8, 8))
+    model = FlowModel(unet(), OTPath(), (1, 8, 8))
     noise = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     with torch.autocast("cpu", torch.bfloat16):
         assert model.net(noise, 0.5).dtype == torch.bfloat16
         half = generate(model, 2, steps=3, x0=noise)
     full = generate(model, 2, steps=3, x0=noise)
     assert half.dtype == torch.float32 and 0 < (half - full).abs().max() < 0.1
+
+
+# ---- the end
 
 
 class ToOne(torch.nn.Module):
@@ -239,8 +243,7 @@ def test_adaptive_steps_and_bad_ones_are_as_they_were():
 
 
 def test_bare_and_guided_networks_are_spared_as_well():
-    torch.manual_seed(0)
-    net = UNet(base=8, time_dim=16, groups=4, num_classes=3)
+    net = unet(num_classes=3)
     times = []
     net.register_forward_pre_hook(lambda _, arguments: times.append(float(arguments[1])))
     how = dict(x0=torch.randn(2, 1, 8, 8, generator=gen()), label=torch.tensor([0, 1]), steps=2)

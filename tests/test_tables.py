@@ -11,7 +11,7 @@ from fmcore.losses import TIMES
 from fmcore.paths import ProbabilityPath
 from fmcore.tables import Table
 
-RALSTON = ButcherTableau("ralston", order=2, a=((), (2 / 3,)), b=(1 / 4, 3 / 4), c=(0, 2 / 3))
+RALSTON = ButcherTableau("mine", order=2, a=((), (2 / 3,)), b=(1 / 4, 3 / 4), c=(0, 2 / 3))
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ def test_a_name_is_taken_once(table):
 @pytest.mark.parametrize(
     ("table", "name", "row", "error", "message"),
     [
-        (SOLVERS, "ralston", "heun", TypeError, "solver 'ralston' must be a ButcherTableau, got s"),
-        (SOLVERS, "rals", RALSTON, ValueError, "solver 'ralston' must be called so in SOLVERS, n"),
+        (SOLVERS, "mine", "heun", TypeError, "solver 'mine' must be a ButcherTableau, got s"),
+        (SOLVERS, "rals", RALSTON, ValueError, "solver 'mine' must be called so in SOLVERS, n"),
         (PATHS, "Line", "OTPath", TypeError, "path 'Line' must be a subclass of ProbabilityPath"),
         (PATHS, "Half", Half, TypeError, "path 'Half' lacks b"),
         (PATHS, "Curve", Bent, ValueError, "path Bent must be called so in PATHS, not 'Curve'"),
@@ -110,9 +110,9 @@ def refuse_odd(name, row):
 
 
 def test_a_registered_solver_is_a_method(added):
-    added(SOLVERS, "ralston", RALSTON)
+    added(SOLVERS, "mine", RALSTON)
     x0 = torch.ones(1, dtype=torch.float64)
-    sol = fmcore.odeint(lambda x, t: -x, x0, method="ralston", steps=10)
+    sol = fmcore.odeint(lambda x, t: -x, x0, method="mine", steps=10)
     assert sol.x.item() == fmcore.odeint(lambda x, t: -x, x0, method=RALSTON, steps=10).x.item()
 
 

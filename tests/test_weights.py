@@ -6,6 +6,7 @@ import pickle
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from small import unet
 
 from fmcore.networks import MLP, UNet
 from fmcore.paths import OTPath, VPPath
@@ -13,9 +14,7 @@ from fmcore.weights import FlowModel, load_pretrained, load_weights, save_weight
 
 
 def model(**kwargs):
-    torch.manual_seed(0)
-    net = UNet(**{"base": 8, "time_dim": 16, "groups": 4, **kwargs})
-    return FlowModel(net, OTPath(sigma_min=0.1), (1, 8, 8), {"seed": 0})
+    return FlowModel(unet(**kwargs), OTPath(sigma_min=0.1), (1, 8, 8), {"seed": 0})
 
 
 @pytest.fixture
@@ -141,6 +140,11 @@ def test_a_failed_save_leaves_the_old_file(saved, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         save_weights(model(), saved)
     assert saved.read_bytes() == before and list(saved.parent.iterdir()) == [saved]
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(ValueError, match="no folder"):
+        save_weights(model(), tmp_path / "missing" / "w.safetensors")
 
 
 def test_only_what_can_be_rebuilt_is_wrapped():

@@ -134,7 +134,7 @@ class UNet(nn.Module):
         """
         tensors = dict(state)
         for name, new in self.state_dict().items():
-            if name not in tensors:
+            if name not in tensors and name.startswith(("embed_label.", "below.")):
                 adds = name.startswith("embed_label.") or ".up." in name
                 tensors[name] = torch.zeros_like(new) if adds else new
         self.load_state_dict(tensors)

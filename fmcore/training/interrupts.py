@@ -43,20 +43,20 @@ def kept(training: Keepable) -> Generator[None]:
 @contextmanager
 def whole_steps() -> Generator[None]:
     """Ctrl-C waits until the block is done; then the signal is raised again."""
-    with held_interrupt() as interrupts:
+    with delayed_interrupt() as interrupts:
         yield
     if interrupts:
         signal.raise_signal(signal.SIGINT)
 
 
 @contextmanager
-def held_interrupt() -> Generator[list[int]]:
+def delayed_interrupt() -> Generator[list[int]]:
     """Ctrl-C is only noted while the block runs; afterwards the list is not empty if one came.
 
     A second one is not held: the handler that was there before gets it at once. Where there is no
     Python handler, as in a thread or in a background job, nothing is held.
 
-    >>> with held_interrupt() as interrupts:
+    >>> with delayed_interrupt() as interrupts:
     ...     pass
     >>> interrupts
     []

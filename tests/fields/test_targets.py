@@ -4,16 +4,13 @@ import math
 
 import pytest
 import torch
+from small import gen
 
 from fmcore.fields import Empirical, GaussianMixture
 
 MEANS = [[-2.0, 0.5, 1.0], [1.0, 2.0, -0.5]]
 STDS = [[0.3, 1.0, 0.5], [0.7, 0.2, 1.5]]
 SPREADS = {"number": 0.4, "(K,)": [0.3, 0.8], "(K, D)": STDS}
-
-
-def generator(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def mixture(stds=STDS, weights=(1.0, 3.0)):
@@ -29,7 +26,7 @@ def test_log_prob_agrees_with_torch_distributions(stds):
         torch.distributions.Categorical(torch.tensor([0.25, 0.75], dtype=torch.float64)),
         torch.distributions.Independent(torch.distributions.Normal(means, spread), 1),
     )
-    x = 3 * torch.randn(50, 3, generator=generator(), dtype=torch.float64)
+    x = 3 * torch.randn(50, 3, generator=gen(), dtype=torch.float64)
     torch.testing.assert_close(mixture(stds).log_prob(x), reference.log_prob(x))
 
 
@@ -47,7 +44,7 @@ def test_log_prob_far_away_is_finite_and_follows_the_dtype_of_x():
 
 def test_labelled_samples_have_the_moments_of_their_component():
     n = 40_000
-    x, k = mixture().sample_labelled(n, generator=generator())
+    x, k = mixture().sample_labelled(n, generator=gen())
     assert x.shape == (n, 3) and k.shape == (n,) and x.dtype == torch.float64
     assert abs((k == 1).double().mean() - 0.75) < 4 * math.sqrt(0.75 * 0.25 / n)
     for i in (0, 1):
@@ -60,16 +57,16 @@ def test_labelled_samples_have_the_moments_of_their_component():
 def test_samples_depend_on_the_generator_and_on_nothing_else():
     for target in (mixture(), Empirical(torch.arange(100.0)[:, None])):
         torch.manual_seed(1)
-        first = target.sample(8, generator=generator(3))
+        first = target.sample(8, generator=gen(3))
         torch.manual_seed(2)
-        assert torch.equal(first, target.sample(8, generator=generator(3)))
-        assert not torch.equal(first, target.sample(8, generator=generator(4)))
+        assert torch.equal(first, target.sample(8, generator=gen(3)))
+        assert not torch.equal(first, target.sample(8, generator=gen(4)))
 
 
 def test_empirical_draws_every_point_alike():
     points = torch.arange(5.0).reshape(5, 1, 1, 1).expand(5, 1, 2, 3)
     target = Empirical(points)
-    x = target.sample(20_000, generator=generator())
+    x = target.sample(20_000, generator=gen())
     assert target.shape == (1, 2, 3) and x.shape == (20_000, 1, 2, 3)
     counts = x[:, 0, 0, 0].long().bincount(minlength=5)
     assert ((counts - 4000).abs() < 4 * math.sqrt(20_000 * 0.2 * 0.8)).all()
@@ -99,13 +96,13 @@ def test_lists_of_integers_are_numbers_too():
         (lambda: mixture(weights=[1, 1, 1]), ValueError, r"weights must have shape \(2,\)"),
         (lambda: mixture().log_prob(torch.zeros(4, 2)), ValueError, r"\(4, 2\).*\(B, 3\)"),
         (lambda: mixture().log_prob(torch.zeros(4, 3).int()), TypeError, "floating dtype"),
-        (lambda: mixture().sample(0, generator=generator()), ValueError, "at least 1, got 0"),
-        (lambda: mixture().sample(2.0, generator=generator()), TypeError, "least 1, got 2.0"),
+        (lambda: mixture().sample(0, generator=gen()), ValueError, "at least 1, got 0"),
+        (lambda: mixture().sample(2.0, generator=gen()), TypeError, "least 1, got 2.0"),
         (lambda: mixture().sample(2, generator=None), TypeError, "torch.Generator"),
         (lambda: Empirical([1.0, 2.0]), ValueError, r"\(N, \*shape\), got \(2,\)"),
         (lambda: Empirical(torch.zeros(0, 2)), ValueError, r"\(N, \*shape\), got \(0, 2\)"),
         (lambda: Empirical([[math.inf]]), ValueError, "points must be finite"),
-        (lambda: Empirical([[0.0]]).sample(True, generator=generator()), TypeError, "whole number"),
+        (lambda: Empirical([[0.0]]).sample(True, generator=gen()), TypeError, "whole number"),
         (lambda: Empirical([[0.0]]).sample(1, generator=0), TypeError, "torch.Generator"),
     ],
 )

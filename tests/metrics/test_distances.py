@@ -1,4 +1,4 @@
-"""Distances between sets of images, against closed forms and brute force."""
+"""Distances between sets of features, against closed forms and by hand."""
 
 import numpy as np
 import pytest
@@ -22,6 +22,9 @@ def exactly(mean, covariance, n=50, seed=0):
     x = x - x.mean(0)
     x = x @ torch.linalg.inv(torch.linalg.cholesky(x.T.cov().reshape(len(mean), -1))).T
     return torch.tensor(mean, dtype=torch.float64) + x @ torch.linalg.cholesky(covariance).T
+
+
+# ---- Fréchet distance
 
 
 def test_frechet_on_the_line():
@@ -78,6 +81,9 @@ def test_features_that_are_not_finite(score):
     for pair in ((spoilt, x), (x, spoilt)):
         with pytest.raises(ValueError, match="features must be finite"):
             score(*pair)
+
+
+# ---- precision and recall
 
 
 def test_precision_and_recall_see_different_faults():

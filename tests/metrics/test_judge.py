@@ -1,4 +1,4 @@
-"""The judge: scores of sets whose quality is known."""
+"""Scores against what they must be for real images, noise and copies."""
 
 import dataclasses
 

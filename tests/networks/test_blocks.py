@@ -1,8 +1,8 @@
-"""Group norm in two forms, and FiLM."""
+"""The blocks of the U-Net: normalisation written out, and what time does to channels."""
 
 import pytest
 import torch
-from small_networks import noise
+from small import noise
 
 from fmcore.networks import ResBlock
 from fmcore.networks.blocks import GroupNorm

@@ -1,4 +1,4 @@
-"""The time embedding against sines worked out by hand."""
+"""The time embedding: sines worked out by hand, and a scale at which they move."""
 
 import math
 

@@ -1,8 +1,8 @@
-"""The network for points."""
+"""The network for points: it sees point and time, and refuses what does not fit."""
 
 import pytest
 import torch
-from small_networks import noise
+from small import noise
 
 from fmcore.networks import MLP
 

@@ -1,15 +1,10 @@
-"""The U-Net: counts, shapes, what time and label change, and what is refused."""
+"""The U-Net: counts, shapes, what time, label and levels change, and what is refused."""
 
 import pytest
 import torch
-from small_networks import noise
+from small import noise, unet
 
 from fmcore.networks import MLP, UNet
-
-
-def net(**kwargs):
-    torch.manual_seed(0)
-    return UNet(**{"base": 8, "time_dim": 16, "groups": 4, **kwargs})
 
 
 @pytest.mark.parametrize(("base", "parameters"), [(64, 1_135_361), (32, 334_337)])
@@ -37,23 +32,23 @@ def test_parameters_layer_by_layer():
 
 @pytest.mark.parametrize("shape", [(3, 1, 28, 28), (4, 1, 4, 4), (2, 1, 12, 20)])
 def test_the_velocity_has_the_shape_of_the_image(shape):
-    assert net()(noise(*shape), 0.5).shape == shape
+    assert unet()(noise(*shape), 0.5).shape == shape
 
 
 def test_colour_images():
-    assert net(in_channels=3)(noise(2, 3, 8, 8), 0.5).shape == (2, 3, 8, 8)
+    assert unet(in_channels=3)(noise(2, 3, 8, 8), 0.5).shape == (2, 3, 8, 8)
 
 
 @pytest.mark.parametrize("levels", [2, 3, 4])
 def test_every_parameter_learns(levels):
-    model = net(num_classes=10, levels=levels)
+    model = unet(num_classes=10, levels=levels)
     model(noise(3, 1, 8, 8), 0.4, torch.tensor([0, 3, 10])).square().sum().backward()
     for name, p in model.named_parameters():
         assert p.grad is not None and p.grad.abs().sum() > 0, name
 
 
 def test_each_row_sees_its_own_time_also_when_batch_and_width_are_equal():
-    model, x = net(), noise(1, 1, 4, 4).expand(4, 1, 4, 4)
+    model, x = unet(), noise(1, 1, 4, 4).expand(4, 1, 4, 4)
     t = torch.tensor([0.0, 0.3, 0.6, 1.0])
     together = model(x, t)
     alone = torch.cat([model(x[:1], ti) for ti in t])
@@ -62,13 +57,13 @@ def test_each_row_sees_its_own_time_also_when_batch_and_width_are_equal():
 
 
 def test_a_number_a_scalar_and_a_vector_of_times_agree():
-    model, x = net(), noise(3, 1, 8, 8)
+    model, x = unet(), noise(3, 1, 8, 8)
     assert torch.equal(model(x, 0.5), model(x, torch.tensor(0.5)))
     assert torch.equal(model(x, 0.5), model(x, torch.full((3,), 0.5)))
 
 
 def test_labels_change_the_field_and_none_means_the_null_class():
-    model, x = net(num_classes=10), noise(3, 1, 8, 8)
+    model, x = unet(num_classes=10), noise(3, 1, 8, 8)
     label = torch.tensor([1, 2, 3])
     assert not torch.allclose(model(x, 0.5, label), model(x, 0.5))
     assert torch.equal(model(x, 0.5), model(x, 0.5, torch.full((3,), 10)))
@@ -76,7 +71,7 @@ def test_labels_change_the_field_and_none_means_the_null_class():
 
 def test_skip_is_added():
     """With nothing coming up from below, the skip alone goes on."""
-    model, x = net(), noise(2, 1, 8, 8)
+    model, x = unet(), noise(2, 1, 8, 8)
     with torch.no_grad():
         model.up.weight.zero_()
         model.up.bias.zero_()
@@ -88,7 +83,7 @@ def test_skip_is_added():
 
 def test_a_level_more_is_added_between_the_blocks_at_the_bottom():
     """What it adds is blocks at half the resolution, with the level below it added in turn."""
-    model, x = net(levels=4), noise(2, 1, 16, 16)
+    model, x = unet(levels=4), noise(2, 1, 16, 16)
     with torch.no_grad():
         e = model.embed_time(torch.full((2,), 0.3))
         h1 = model.block1(model.enter(x), e)
@@ -104,12 +99,12 @@ def test_a_level_more_is_added_between_the_blocks_at_the_bottom():
 
 def test_two_levels_are_the_first_two_of_three():
     """With nothing added by the third, and from the same seed."""
-    two, three, x = net(levels=2), net(levels=3), noise(2, 1, 8, 8)
+    two, three, x = unet(levels=2), unet(levels=3), noise(2, 1, 8, 8)
     with torch.no_grad():
         three.below.up.weight.zero_()
         three.below.up.bias.zero_()
     assert torch.equal(two(x, 0.3), three(x, 0.3))
-    assert not torch.allclose(two(x, 0.3), net(levels=3)(x, 0.3))
+    assert not torch.allclose(two(x, 0.3), unet(levels=3)(x, 0.3))
 
 
 def test_parameters_of_a_third_level():
@@ -119,7 +114,7 @@ def test_parameters_of_a_third_level():
 
 
 def test_class_embeddings_are_one_more_than_the_classes():
-    assert net(num_classes=10).embed_label.weight.shape == (11, 16)
+    assert unet(num_classes=10).embed_label.weight.shape == (11, 16)
 
 
 def test_the_smallest_networks_work():
@@ -137,7 +132,7 @@ def test_what_networks_are_unless_told_otherwise():
 
 
 def test_config_rebuilds_the_network():
-    model = net(num_classes=3, time_scale=7.0, levels=3)
+    model = unet(num_classes=3, time_scale=7.0, levels=3)
     torch.manual_seed(0)
     again = UNet(**model.config)
     x = noise(2, 1, 8, 8)
@@ -162,7 +157,7 @@ def test_config_rebuilds_the_network():
 def test_an_image_that_does_not_fit_is_refused(levels, shape):
     unit = 2 ** (levels - 1)
     with pytest.raises(ValueError, match=rf"\(B, 1, H, W\) with H and W multiples of {unit}, got"):
-        net(levels=levels)(torch.zeros(shape), 0.5)
+        unet(levels=levels)(torch.zeros(shape), 0.5)
 
 
 @pytest.mark.parametrize(
@@ -176,12 +171,12 @@ def test_an_image_that_does_not_fit_is_refused(levels, shape):
 )
 def test_labels_that_do_not_fit_are_refused(label, message):
     with pytest.raises(ValueError, match=message):
-        net(num_classes=10)(torch.zeros(2, 1, 8, 8), 0.5, label)
+        unet(num_classes=10)(torch.zeros(2, 1, 8, 8), 0.5, label)
 
 
 def test_a_label_for_a_network_without_classes_is_refused():
     with pytest.raises(ValueError, match="without classes"):
-        net()(torch.zeros(2, 1, 8, 8), 0.5, torch.tensor([0, 1]))
+        unet()(torch.zeros(2, 1, 8, 8), 0.5, torch.tensor([0, 1]))
 
 
 @pytest.mark.parametrize(
@@ -200,3 +195,58 @@ def test_impossible_networks_are_refused(kwargs):
         UNet(**kwargs)
     with pytest.raises(TypeError, match="levels must be a whole number of at least 2, got 2.5"):
         UNet(levels=2.5)
+
+
+# ---- weights of a smaller network
+
+
+def copied(model):
+    return {name: w.clone() for name, w in model.state_dict().items()}
+
+
+@pytest.mark.parametrize("added", [{"num_classes": 10}, {"levels": 3}, {"levels": 4}, {
+    "num_classes": 10, "levels": 3}], ids=str)  # fmt: skip
+def test_weights_of_a_smaller_network_change_nothing_at_first(added):
+    small, large = unet(), unet(seed=1, **added)
+    before = copied(large)
+    large.load_partial(small.state_dict())
+    x = noise(3, 1, 8, 8)
+    for label in (None, torch.tensor([0, 7, 10])) if "num_classes" in added else (None,):
+        found = large(x, 0.3) if label is None else large(x, 0.3, label)
+        torch.testing.assert_close(found, small(x, 0.3))
+    zeros = []
+    for name, w in large.state_dict().items():
+        if name in small.state_dict():
+            assert torch.equal(w, small.state_dict()[name]), name
+        elif not torch.equal(w, before[name]):
+            assert not w.any(), name  # what is new adds nothing, or stays as it was drawn
+            zeros.append(name)
+    below = [n for n in before if ".up." in n]
+    assert sorted(zeros) == sorted(below + ["embed_label.weight"] * ("num_classes" in added))
+
+
+def test_what_is_new_learns_after_that():
+    large = unet(num_classes=3, levels=3)
+    large.load_partial(unet(seed=1).state_dict())
+    large(noise(3, 1, 8, 8), 0.4, torch.tensor([0, 1, 2])).square().sum().backward()
+    for name in ("embed_label.weight", "below.up.weight"):
+        assert large.get_parameter(name).grad.abs().sum() > 0, name
+
+
+def test_weights_of_a_network_of_the_same_size_are_all_taken():
+    one, other = unet(num_classes=3, levels=3), unet(seed=1, num_classes=3, levels=3)
+    other.load_partial(one.state_dict())
+    assert all(torch.equal(w, other.state_dict()[name]) for name, w in one.state_dict().items())
+
+
+def test_weights_that_are_not_of_a_smaller_network():
+    for larger in (unet(num_classes=3), unet(levels=3)):
+        with pytest.raises(RuntimeError, match="Unexpected key"):
+            unet().load_partial(larger.state_dict())
+    for name in ("enter.weight", "up.weight", "block3.film.bias"):  # no network is without them
+        state = unet().state_dict()
+        del state[name]
+        with pytest.raises(RuntimeError, match=f"Missing key.*{name}"):
+            unet(num_classes=3, levels=3).load_partial(state)
+    with pytest.raises(RuntimeError, match="size mismatch for enter.weight"):
+        unet(base=16).load_partial(unet().state_dict())

@@ -1,19 +1,11 @@
-"""Steps chosen from the estimated error, against the theory and against torchdiffeq."""
+"""Steps that are chosen: the error follows the tolerance, at the cost that is promised."""
 
 import itertools
 import math
 
 import pytest
 import torch
-from equations import (
-    F64,
-    FIELDS,
-    NAN,
-    ONE,
-    PAIRS,
-    STAGES,
-    decay,
-)
+from known import F64, FIELDS, NAN, ONE, PAIRS, decay, known
 
 from fmcore.solvers import SOLVERS, ButcherTableau, odeint
 
@@ -23,7 +15,11 @@ def test_nfe_of_adaptive_steps(method):
     v = FIELDS["forced"]
     for tol in (1e-3, 1e-6):
         sol = odeint(v, v.x0, (0.3, 4.0), method=method, rtol=tol, atol=tol)
-        assert sol.nfe == 2 + STAGES[method] * (sol.accepted + sol.rejected)
+        # Two for the first step, and all stages but the first of every trial: that one is the last
+        # of the step before, or else it is evaluated anew after every step.
+        after_the_first = SOLVERS[method].stages - 1
+        anew = 0 if known(method).evaluations == after_the_first else sol.accepted - 1
+        assert sol.nfe == 2 + after_the_first * (sol.accepted + sol.rejected) + anew
         assert (
             sol.nfe
             == odeint(
@@ -49,7 +45,9 @@ def test_the_error_follows_the_tolerance(method, field):
     v = FIELDS[field]
     t1 = v.t0 + 1.7
     errors, costs = [], []
-    for tol in (1e-4, 1e-6, 1e-8):
+    # An estimate of order 1 would need more than 10,000 steps for the finer ones.
+    fine = SOLVERS[method].embedded_order > 1
+    for tol in (1e-4, 1e-6, 1e-8) if fine else (1e-2, 1e-3, 1e-4):
         sol = odeint(v, v.x0, (v.t0, t1), method=method, rtol=tol, atol=tol)
         errors.append((sol.x - v.exact(t1)).abs().max().item())
         costs.append(sol.nfe)

@@ -1,8 +1,8 @@
-"""Output at requested times: it changes nothing else, and has the order of the method."""
+"""Output at requested times: as good as the steps, and free of charge."""
 
 import pytest
 import torch
-from equations import COARSEST, F64, FIELDS, METHODS, ONE, PAIRS, decay, observed_order
+from known import F64, FIELDS, METHODS, ONE, PAIRS, decay, known, observed_order
 
 from fmcore.solvers import SOLVERS, odeint
 
@@ -20,7 +20,8 @@ def test_order_between_the_grid_points(method, field, direction):
         sol = odeint(v, v.exact(span[0]), span, method=method, steps=n, t_eval=times)
         return (sol.xs - exact).abs().max().item()
 
-    assert observed_order(error, COARSEST[method]) == pytest.approx(SOLVERS[method].order, abs=0.1)
+    order = SOLVERS[method].order
+    assert observed_order(error, known(method).coarsest) == pytest.approx(order, abs=0.1)
 
 
 SETTINGS = [

@@ -1,16 +1,13 @@
-"""SDEs with known solutions: moments, strong order, noise that is none."""
+"""Stochastic equations against closed forms: moments, strong order, refusals."""
 
 import math
 
 import pytest
 import torch
-from equations import F64, FIELDS, NAN, ONE, decay
+from known import F64, FIELDS, NAN, ONE, decay, listed
+from small import gen
 
-from fmcore.solvers import odeint, sdeint
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
+from fmcore.solvers import SDE_METHODS, odeint, sdeint
 
 
 @pytest.mark.parametrize(("method", "nfe"), [("euler_maruyama", 1), ("stochastic_heun", 2)])
@@ -19,7 +16,7 @@ def test_ornstein_uhlenbeck(method, nfe):
     x0 = torch.full((n, 1), 2.0, dtype=F64)
     sol = sdeint(
         lambda x, t: -theta * x, lambda x, t: torch.full((1, 1), sigma, dtype=F64), x0, (0.0, 1.0),
-        method=method, steps=200, generator=seeded(),
+        method=method, steps=200, generator=gen(),
     )  # fmt: skip
     mean, var = 2 * math.exp(-theta), sigma**2 / (2 * theta) * (1 - math.exp(-2 * theta))
     assert (sol.nfe, sol.accepted, sol.t) == (200 * nfe, 200, 1.0)
@@ -34,7 +31,7 @@ def test_ornstein_uhlenbeck(method, nfe):
 def test_without_noise_an_sde_is_an_ode(method, ode):
     v = FIELDS["forced"]
     none = torch.zeros((), dtype=F64)
-    sol = sdeint(v, lambda x, t: none, v.x0, (0.3, 1.0), method=method, steps=7, generator=seeded())
+    sol = sdeint(v, lambda x, t: none, v.x0, (0.3, 1.0), method=method, steps=7, generator=gen())
     torch.testing.assert_close(sol.x, odeint(v, v.x0, (0.3, 1.0), method=ode, steps=7).x)
 
 
@@ -43,7 +40,7 @@ def test_time_dependence_and_exactness_for_pure_noise():
     x0 = torch.zeros(50_000, 1, dtype=F64)
     sol = sdeint(
         lambda x, t: 2 * t * torch.ones_like(x), lambda x, t: 3 * t**2, x0, (0.0, 1.0),
-        method="stochastic_heun", steps=50, generator=seeded(),
+        method="stochastic_heun", steps=50, generator=gen(),
     )  # fmt: skip
     assert sol.x.mean().item() == pytest.approx(1.0, abs=4 * math.sqrt(1.8 / 50_000))
     assert sol.x.var().item() == pytest.approx(1.8, rel=4 * math.sqrt(2 / 50_000))
@@ -53,7 +50,7 @@ def test_time_dependence_and_exactness_for_pure_noise():
 def test_strong_order_on_geometric_brownian_motion(method, order, monkeypatch):
     # The same Brownian path at every step size: increments of the finest grid, added up.
     fine, mu, sigma, rows = 1024, 0.5, 0.7, 2000
-    path = torch.randn(fine, rows, 1, dtype=F64, generator=seeded()) / math.sqrt(fine)
+    path = torch.randn(fine, rows, 1, dtype=F64, generator=gen()) / math.sqrt(fine)
     w1 = path.sum(0)
     drift = mu - sigma**2 / 2 if method == "euler_maruyama" else mu
     exact = torch.exp(drift + sigma * w1)
@@ -63,7 +60,7 @@ def test_strong_order_on_geometric_brownian_motion(method, order, monkeypatch):
         monkeypatch.setattr("fmcore.solvers.sde.randn_like", lambda x, generator: next(unit))
         sol = sdeint(
             lambda x, t: mu * x, lambda x, t: sigma * x, torch.ones(rows, 1, dtype=F64), (0.0, 1.0),
-            method=method, steps=n, generator=seeded(),
+            method=method, steps=n, generator=gen(),
         )  # fmt: skip
         return (sol.x - exact).abs().mean().item()
 
@@ -75,7 +72,7 @@ def test_sde_runs_backward_and_repeats_itself():
     def run(seed, span):
         return sdeint(
             lambda x, t: torch.ones_like(x), lambda x, t: torch.ones_like(x) * 0.5,
-            torch.zeros(20_000, 1), span, method="euler_maruyama", steps=10, generator=seeded(seed),
+            torch.zeros(20_000, 1), span, method="euler_maruyama", steps=10, generator=gen(seed),
         ).x  # fmt: skip
 
     back = run(1, (1.0, 0.0))
@@ -85,13 +82,13 @@ def test_sde_runs_backward_and_repeats_itself():
     assert not torch.equal(run(1, (0.0, 1.0)), run(2, (0.0, 1.0)))
     assert torch.equal(run(1, (0.3, 0.3)), torch.zeros(20_000, 1))
     nothing = sdeint(
-        decay, decay, ONE, (0.3, 0.3), method="euler_maruyama", steps=10, generator=seeded()
+        decay, decay, ONE, (0.3, 0.3), method="euler_maruyama", steps=10, generator=gen()
     )
     assert (nothing.nfe, nothing.accepted, nothing.rejected) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(("arguments", "error", "message"), [
-    ({"method": "milstein"}, ValueError, "'euler_maruyama', 'stochastic_heun', got 'milstein'"),
+    ({"method": "milstein"}, ValueError, f"one of {listed(SDE_METHODS)}, got 'milstein'"),
     ({"steps": 0}, ValueError, "steps must be a whole number of at least 1, got 0"),
     ({"generator": None}, TypeError, "generator must be a torch.Generator"),
     ({"t_span": (0, NAN)}, ValueError, "t_span must be finite"),
@@ -109,7 +106,7 @@ def test_sde_runs_backward_and_repeats_itself():
 def test_sde_refusals(arguments, error, message):
     good = {
         "drift": decay, "diffusion": lambda x, t: torch.ones_like(x), "x0": torch.ones(2, 2),
-        "t_span": (0.0, 1.0), "method": "euler_maruyama", "steps": 4, "generator": seeded(),
+        "t_span": (0.0, 1.0), "method": "euler_maruyama", "steps": 4, "generator": gen(),
     }  # fmt: skip
     with pytest.raises(error, match=message):
         sdeint(**{**good, **arguments})

@@ -1,4 +1,4 @@
-"""Butcher tableaux: order conditions by rooted trees, published entries, what does not fit."""
+"""Tableaus: the conditions of their order, and numbers that fit together."""
 
 import dataclasses
 import itertools
@@ -7,16 +7,14 @@ import math
 from fractions import Fraction
 
 import pytest
-from equations import (
-    FIELDS,
-    METHODS,
-    ONE,
-    decay,
-    observed_order,
-)
+from known import FIELDS, KNOWN, METHODS, ONE, PAIRS, decay, known, observed_order
 
 from fmcore.solvers import SOLVERS, ButcherTableau, odeint
 from fmcore.solvers.tableaus import continuous_extension
+
+
+def test_the_methods_that_the_book_explains_are_there():
+    assert set(KNOWN) <= set(METHODS) and {"bosh3", "dopri5"} <= set(PAIRS)
 
 
 def trees(order):
@@ -80,9 +78,8 @@ def test_order_conditions(method):
 @pytest.mark.parametrize("method", METHODS)
 def test_order_conditions_of_the_continuous_extension(method):
     s = SOLVERS[method]
-    order = {"euler": 1, "midpoint": 2, "heun": 2, "bosh3": 3, "rk4": 3, "dopri5": 4}[method]
     for theta in (0.0, 0.1, 0.5, 0.77, 1.0):
-        assert defect(s.dense_weights(theta), s.a, order, theta) < 1e-13
+        assert defect(s.dense_weights(theta), s.a, known(method).between, theta) < 1e-13
     assert s.dense_weights(1.0) == pytest.approx(s.b, abs=1e-14)
 
 

@@ -1,9 +1,15 @@
-"""Fixtures of all tests of training."""
+"""A training that nobody disturbs, to compare with, and Ctrl-C as it is in a terminal."""
 
 import signal
 
 import pytest
-from saved_trainings import train
+from resumable import train
+
+
+@pytest.fixture(scope="session")
+def whole():
+    """The run that nobody disturbs."""
+    return train()
 
 
 @pytest.fixture(autouse=True)
@@ -12,9 +18,3 @@ def python_waits_for_ctrl_c():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
-
-
-@pytest.fixture(scope="module")
-def whole():
-    """The run that nobody disturbs."""
-    return train()

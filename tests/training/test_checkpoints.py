@@ -1,16 +1,13 @@
-"""Checkpoint files: whole or not at all, the last are kept, damage is noticed."""
+"""Files of checkpoints: whole or not at all, and what is said of those that are not."""
 
-import json
-import math
 import os
 import signal
 
 import pytest
 import torch
-from saved_trainings import STEPS, config, train, unet, weights
+from resumable import train
+from small import weights
 
-from fmcore.networks import UNet
-from fmcore.paths import OTPath
 from fmcore.training import CheckpointError, Checkpoints
 
 
@@ -135,52 +132,3 @@ def test_bad_numbers(kwargs, tmp_path):
     kind = TypeError if kwargs == {"every": 2.5} else ValueError
     with pytest.raises(kind, match=f"{next(iter(kwargs))} must be a whole number"):
         Checkpoints(tmp_path, **kwargs)
-
-
-def test_nan_names_the_step_and_the_last_good_checkpoint(tmp_path):
-    steps = []
-
-    class Poison(OTPath):
-        def sample(self, x0, x1, t):
-            steps.append(t)
-            return super().sample(x0, x1 * float("nan") if len(steps) == 10 else x1, t)
-
-    where = rf"the loss is nan in step 10 of {STEPS} .*checkpoint is .*step-00000008.pt"
-    with pytest.raises(FloatingPointError, match=where):
-        train(tmp_path, path=Poison(), every=4)
-    assert Checkpoints(tmp_path).latest().name == "step-00000008.pt"
-    assert json.dumps(torch.load(Checkpoints(tmp_path).latest())["what"])  # plain values
-
-
-def test_masks_with_minus_infinity_are_no_fault(tmp_path):
-    model = unet(num_classes=10)
-    model.register_buffer("mask", torch.tensor([0.0, -math.inf]))
-    train(tmp_path, stop=4, model=model)
-    assert Checkpoints(tmp_path).latest()
-
-
-def test_nan_weights_are_not_saved(tmp_path):
-    """The loss of the step before a checkpoint is finite, its gradient is not."""
-
-    class Cliff(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            return x
-
-        @staticmethod
-        def backward(ctx, gradient):
-            return gradient * float("nan")
-
-    class Poisoned(UNet):
-        calls = 0
-
-        def forward(self, x, t, label=None):
-            self.calls += 1
-            v = super().forward(x, t, label)
-            return Cliff.apply(v) if self.calls == 8 else v
-
-    torch.manual_seed(0)
-    model = Poisoned(base=8, time_dim=16, groups=4, num_classes=10)
-    with pytest.raises(FloatingPointError, match="a weight is not finite after step 8 .*00004.pt"):
-        train(tmp_path, model=model, every=4, cfg=config(clip=None))
-    assert Checkpoints(tmp_path).latest().name == "step-00000004.pt"

@@ -1,18 +1,21 @@
-"""A checkpoint knows which training it is of."""
+"""Which training a checkpoint belongs to: what differs is named."""
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
-from saved_trainings import STEPS, config, pictures, train, unet, weights
+from resumable import STEPS, config, train
+from small import pictures, unet, weights
 
 from fmcore.data import ImageData
+from fmcore.losses import cfm_loss, reference_loss, stratified_times
 from fmcore.paths import OTPath, ProbabilityPath, VPPath
 
 
 def relabelled():
-    data = pictures()
+    data = pictures(40)
     return ImageData(data.pixels, data.labels.flip(0), data.name, data.source)
 
 
@@ -24,7 +27,7 @@ def relabelled():
         (dict(cfg=config(epochs=5)), r"epochs is 5, was 4$"),
         (dict(path=VPPath()), r"path is 'VPPath.*', was 'OTPath\(sigma_min=0.0\)'$"),
         (dict(data=relabelled()), r"labels is '40 of \(\), int64, crc32"),
-        (dict(data=pictures(seed=6)), r"data is '40 of \(1, 8, 8\), uint8, crc32"),
+        (dict(data=pictures(40, seed=6)), r"data is '40 of \(1, 8, 8\), uint8, crc32"),
         (dict(model=unet(num_classes=11)), r"network is .UNet.*11.*was .UNet.*10"),
     ],
 )
@@ -32,6 +35,50 @@ def test_resuming_with_another_configuration(change, named, tmp_path):
     train(tmp_path, stop=9)
     with pytest.raises(ValueError, match=f"is of another training: {named}"):
         train(tmp_path, resume=True, **change)
+
+
+def swapped(x0, x1, label=None, *, generator):
+    return x0.flip(0), x1, label
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "named"),
+    [
+        ({}, {"loss": reference_loss}, "loss is 'reference_loss', was 'cfm_loss'"),
+        (
+            {},
+            {"loss": partial(cfm_loss, times=stratified_times)},
+            r"loss is 'cfm_loss\(times=stratified_times\)', was 'cfm_loss'",
+        ),
+        (
+            {"loss": partial(reference_loss, beta=0.2)},
+            {"loss": partial(reference_loss, beta=0.3)},
+            r"loss is 'reference_loss\(beta=0.3\)', was 'reference_loss\(beta=0.2\)'",
+        ),
+        ({}, {"couple": swapped}, "couple is 'swapped', was ''"),
+        ({"couple": swapped}, {}, "couple is '', was 'swapped'"),
+        (
+            {"couple": swapped},
+            {"loss": reference_loss},
+            "loss is 'reference_loss', was 'cfm_loss'; couple is '', was 'swapped'",
+        ),
+    ],
+)
+def test_resuming_with_another_loss_or_coupling(before, now, named, tmp_path):
+    train(tmp_path, stop=3, how=before)
+    with pytest.raises(ValueError, match=f"is of another training: {named}$"):
+        train(tmp_path, resume=True, how=now)
+
+
+def test_a_training_with_its_own_loss_and_coupling_goes_on_bit_for_bit(tmp_path):
+    def paired(x0, x1, label=None, *, generator):
+        return x0[torch.randperm(len(x0), generator=generator)], x1, label
+
+    how = {"loss": partial(reference_loss, times=stratified_times), "couple": paired}
+    whole = train(how=how)
+    train(tmp_path, stop=9, how=how)
+    rest, model = train(tmp_path, resume=True, how=how)
+    assert torch.equal(weights(model), weights(whole[1])) and rest[-1].loss == whole[0][-1].loss
 
 
 def test_a_path_of_ones_own_can_be_resumed(tmp_path):

@@ -1,14 +1,18 @@
-"""What `fit` refuses: devices, data, and what does not belong together."""
+"""What a training refuses: devices that are not there, data that do not fit."""
 
 import pytest
 import torch
-from small_trainings import config, pictures, toy_data, train, unet
+from small import config, pictures, points, unet
 
 from fmcore.data import ImageData
 from fmcore.networks import MLP
 from fmcore.paths import OTPath, VPPath
 from fmcore.training import fit, inputs
 from fmcore.weights import FlowModel
+
+
+def train(model, data, cfg):
+    return list(fit(model, OTPath(), data, cfg))
 
 
 @pytest.mark.parametrize(
@@ -22,7 +26,7 @@ from fmcore.weights import FlowModel
 )
 def test_devices_and_precisions_that_are_not_there(kwargs, message):
     with pytest.raises(ValueError, match=message):
-        train(MLP(), toy_data(), config(**kwargs))
+        train(MLP(), points(), config(**kwargs))
 
 
 @pytest.mark.parametrize("bf16", [True, False])
@@ -43,11 +47,11 @@ def test_a_gpu_without_bfloat16(bf16, monkeypatch):
 
 def test_bad_data_of_other_kinds():
     with pytest.raises(TypeError, match="data is torch.float64, the network's weights are torch.f"):
-        train(MLP(), toy_data().double(), config())
+        train(MLP(), points().double(), config())
     with pytest.raises(ValueError, match=r"data must have shape \(N, \*shape\), got \(64,\)"):
         train(MLP(), torch.zeros(64), config())
     with pytest.raises(ValueError, match="MLP has no parameter that could be trained"):
-        train(MLP().requires_grad_(False), toy_data(), config())
+        train(MLP().requires_grad_(False), points(), config())
     data = pictures()
     for labels in (data.labels[:20], data.labels[:, None]):
         wrong = ImageData(data.pixels, labels, "noise", "test")
@@ -69,22 +73,22 @@ def test_a_network_with_settings_of_its_own_kind():
         def forward(self, x, t):
             return self.net(x, t)
 
-    assert train(Foreign(), toy_data().requires_grad_(), config(steps=1))[0].step == 1
+    assert train(Foreign(), points().requires_grad_(), config(steps=1))[0].step == 1
 
 
 def test_what_does_not_belong_together():
     model, config_ = MLP(hidden=8, depth=1), config(steps=1)
     for arguments, message in (
-        ((lambda x, t: x, OTPath(), toy_data(), config_), "model must be a Module, got function"),
-        ((model, None, toy_data(), config_), "path must be a ProbabilityPath, got NoneType"),
-        ((model, OTPath(), toy_data(), {"steps": 1}), "config must be a TrainConfig, got dict"),
+        ((lambda x, t: x, OTPath(), points(), config_), "model must be a Module, got function"),
+        ((model, None, points(), config_), "path must be a ProbabilityPath, got NoneType"),
+        ((model, OTPath(), points(), {"steps": 1}), "config must be a TrainConfig, got dict"),
     ):
         with pytest.raises(TypeError, match=message):
             next(fit(*arguments))
     wrapped = FlowModel(model, OTPath(), (2,))
     with pytest.raises(ValueError, match=r"is of OTPath\(sigma_min=0.0\), and was to .* VPPath"):
-        next(fit(wrapped, VPPath(), toy_data(), config_))
-    assert next(fit(wrapped, OTPath(), toy_data(), config_)).step == 1
+        next(fit(wrapped, VPPath(), points(), config_))
+    assert next(fit(wrapped, OTPath(), points(), config_)).step == 1
     data = pictures()
     with pytest.raises(TypeError, match=r"labels must be a tensor \(32,\), got NoneType"):
         train(unet(num_classes=10), ImageData(data.pixels, None, "noise", "test"), config())
@@ -110,4 +114,4 @@ def test_bad_data():
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_missing_gpu_is_said():
     with pytest.raises(ValueError, match="device='cuda' was asked for, but no GPU"):
-        train(MLP(), toy_data(), config(device="cuda"))
+        train(MLP(), points(), config(device="cuda"))

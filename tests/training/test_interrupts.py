@@ -1,15 +1,88 @@
-"""Ctrl-C, a loop left early, a program that ends: what was learnt is kept."""
+"""Killed, stopped by Ctrl-C or left open: what was learnt is saved."""
 
+import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
-from saved_trainings import STEPS, config, train, weights
+from resumable import STEPS, config, train
+from small import weights
 
 from fmcore.paths import OTPath
-from fmcore.training.interrupts import held_interrupt
+from fmcore.training import Checkpoints
+from fmcore.training.interrupts import delayed_interrupt
+
+HELPERS = [str(folder) for folder in Path(__file__).parents[:2]]
+
+KILLED = """
+import os, random, signal, sys, time
+from pathlib import Path
+import torch
+from fmcore import Checkpoints, OTPath, fit
+sys.path[:0] = {tests!r}
+from resumable import config
+from small import pictures, unet, weights
+
+folder, cfg = {folder!r}, config(epochs=20, log_every=1)
+
+def run():
+    saved = Checkpoints(folder, every=1, resume=True)
+    for m in fit(unet(num_classes=10), OTPath(), pictures(40), cfg, checkpoints=saved):
+        os.write(alive, b".")  # a step of this life is done
+    torch.save(weights(m.ema), {out!r})
+
+torch.optim.AdamW(unet().parameters())  # its imports take seconds: here, and not in every child
+moments = random.Random(0)
+for kill in [True] * 10 + [False]:
+    seen, alive = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            run()
+        finally:
+            os._exit(0)
+    os.close(alive)
+    if kill:
+        os.read(seen, 1)  # however slow the machine is
+        time.sleep(moments.uniform(0, 0.1))
+        os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    latest = Checkpoints(folder).latest()
+    print(latest.stem[5:] if latest else 0, len(list(Path(folder).glob("*.partial"))))
+"""
+
+
+def test_killed_at_ten_random_moments(tmp_path):
+    """SIGKILL at any time, also while a checkpoint is being written: it saves after every step."""
+    out = tmp_path / "ema.pt"
+    code = KILLED.format(tests=HELPERS, folder=str(tmp_path / "run"), out=str(out))
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    steps = [int(line.split()[0]) for line in result.stdout.splitlines()]
+    assert steps == sorted(steps) and len({*steps[:-1]}) > 4 and steps[-1] == 100, steps
+    undisturbed = train(cfg=config(epochs=20))[0][-1]
+    assert torch.equal(torch.load(out), weights(undisturbed.ema))
+
+
+def test_killed_while_it_writes(tmp_path, monkeypatch, whole):
+    """The process dies between the first byte and the new name: the file before is the latest."""
+    train(tmp_path, stop=9)
+    saved = Checkpoints(tmp_path, resume=True)
+    before = saved.latest()
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(SystemExit))
+    with pytest.raises(SystemExit):
+        train(tmp_path, resume=True, every=1)
+    monkeypatch.undo()
+    assert list(tmp_path.glob("*.partial")) and saved.latest() == before
+    _, model = train(tmp_path, resume=True)
+    assert torch.equal(weights(model), weights(whole[1]))
+    assert not list(tmp_path.glob("*.partial"))
+
+
+# ---- Ctrl-C
 
 
 def test_ctrl_c_waits_for_the_step_and_saves(tmp_path, whole):
@@ -110,7 +183,7 @@ def test_the_signal_goes_to_whoever_waits_for_it():
 
 def test_a_second_ctrl_c_does_not_wait():
     before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt), held_interrupt() as came:  # noqa: PT012
+    with pytest.raises(KeyboardInterrupt), delayed_interrupt() as came:  # noqa: PT012
         signal.raise_signal(signal.SIGINT)
         assert came
         signal.raise_signal(signal.SIGINT)

@@ -1,4 +1,4 @@
-"""The loop: it learns a known field, repeats bit for bit, and draws what it should."""
+"""The loop: it learns a known field, repeats bit for bit, and does what its settings say."""
 
 import math
 from functools import partial
@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 import scipy.stats
 import torch
-from small_trainings import config, pictures, toy_data, train, unet
+from small import config, pictures, points, unet
 
 from fmcore.losses import TIMES, cfm_loss, reference_loss
 from fmcore.networks import MLP, UNet
@@ -15,6 +15,10 @@ from fmcore.sampling import generate
 from fmcore.training import fit
 from fmcore.training.state import TrainingState
 from fmcore.weights import FlowModel, load_weights, save_weights
+
+
+def train(model, data, cfg, path=OTPath(), **kwargs):  # noqa: B008 - frozen
+    return list(fit(model, path, data, cfg, **kwargs))
 
 
 def test_it_learns_the_field_of_a_gaussian():
@@ -121,10 +125,10 @@ def test_ema_is_the_average_it_says():
 
 def test_learning_rate_warms_up_and_falls():
     cfg = config(steps=10, lr=1.0, warmup=4, schedule="cosine", log_every=1, batch_size=4)
-    rates = [m.lr for m in train(MLP(hidden=4, depth=1), toy_data(), cfg)]
+    rates = [m.lr for m in train(MLP(hidden=4, depth=1), points(), cfg)]
     assert rates[:4] == [0.25, 0.5, 0.75, 1.0]
     assert rates[4] == 1.0 and rates[7] == pytest.approx(0.5) and 0 < rates[9] < 0.1
-    flat = train(MLP(hidden=4, depth=1), toy_data(), config(lr=0.5, log_every=1))
+    flat = train(MLP(hidden=4, depth=1), points(), config(lr=0.5, log_every=1))
     assert {m.lr for m in flat} == {0.5}
 
 
@@ -162,7 +166,7 @@ def test_precision_is_that_of_the_network_and_not_of_the_weights(precision):
             return v
 
     model = Spy(hidden=8, depth=1)
-    train(model, toy_data(), config(precision=precision, steps=2))
+    train(model, points(), config(precision=precision, steps=2))
     assert set(seen) == {torch.bfloat16 if precision == "bf16" else torch.float32}
     assert all(p.dtype == torch.float32 for p in model.parameters())
 
@@ -176,7 +180,7 @@ def times_seen(times, size=64, steps=40):
             seen.append(t)
             return super().sample(x0, x1, t)
 
-    train(MLP(hidden=8, depth=1), toy_data(), config(batch_size=size, steps=steps), Spy(),
+    train(MLP(hidden=8, depth=1), points(), config(batch_size=size, steps=steps), Spy(),
           loss=partial(cfm_loss, times=TIMES[times]))  # fmt: skip
     return torch.stack(seen)
 
@@ -209,14 +213,14 @@ def test_noise_is_standard_and_new_in_every_step():
             seen.append(x0)
             return super().sample(x0, x1, t)
 
-    train(MLP(hidden=8, depth=1), toy_data(), config(steps=40, batch_size=64), Spy())
+    train(MLP(hidden=8, depth=1), points(), config(steps=40, batch_size=64), Spy())
     assert scipy.stats.kstest(torch.cat(seen).flatten(), "norm").pvalue > 0.01
     assert torch.cat(seen).unique(dim=0).shape[0] == 40 * 64
 
 
 def test_the_reference_loss_is_trained_with_its_weights():
     """The first reported loss is that of the formula on the same draws."""
-    x, cfg = toy_data(), config(steps=1, batch_size=64, log_every=1)
+    x, cfg = points(), config(steps=1, batch_size=64, log_every=1)
     torch.manual_seed(0)
     model = MLP(hidden=8, depth=1)
     with torch.no_grad():
@@ -244,7 +248,7 @@ def test_statistics_of_the_network_are_copied_into_the_average():
             return self.linear(self.norm(x))
 
     model = Normed().eval()  # `fit` trains it all the same
-    ema = train(model, 5 + toy_data(), config(steps=20))[-1].ema
+    ema = train(model, 5 + points(), config(steps=20))[-1].ema
     assert model.norm.running_mean.abs().min() > 0.5
     assert torch.equal(ema.norm.running_mean, model.norm.running_mean)
     assert ema.norm.num_batches_tracked == 20
@@ -253,7 +257,7 @@ def test_statistics_of_the_network_are_copied_into_the_average():
 
 
 def test_seconds_to_go():
-    metrics = train(MLP(hidden=8, depth=1), toy_data(), config(steps=40, log_every=10))
+    metrics = train(MLP(hidden=8, depth=1), points(), config(steps=40, log_every=10))
     assert metrics[-1].remaining == 0
     for m in metrics[:-1]:
         assert m.remaining == pytest.approx((40 - m.step) / m.step * m.elapsed, rel=0.05)
@@ -262,7 +266,7 @@ def test_seconds_to_go():
 def test_settings_and_metrics_are_values():
     with pytest.raises(AttributeError, match="cannot assign"):
         config().lr = 1.0
-    metrics = train(MLP(hidden=8, depth=1), toy_data(), config())[-1]
+    metrics = train(MLP(hidden=8, depth=1), points(), config())[-1]
     with pytest.raises(AttributeError, match="cannot assign"):
         metrics.loss = 0.0
     assert "step=6" in repr(metrics) and "MLP" not in repr(metrics)
@@ -271,7 +275,7 @@ def test_settings_and_metrics_are_values():
 def test_gradient_is_clipped():
     torch.manual_seed(0)
     model = MLP(hidden=8, depth=1)
-    for _ in fit(model, OTPath(), 1e3 * toy_data(), config(clip=0.01, log_every=1, steps=3)):
+    for _ in fit(model, OTPath(), 1e3 * points(), config(clip=0.01, log_every=1, steps=3)):
         norm = torch.stack([p.grad.norm() for p in model.parameters()]).norm()
         assert norm <= 0.0101
 
@@ -293,4 +297,4 @@ def test_a_loss_that_is_not_finite_later_on_names_its_step_and_rate():
     cfg = config(steps=12, log_every=6, schedule="cosine", warmup=0)
     lr = f"{cfg.learning_rate(8, 12):g}"  # of the ninth step
     with pytest.raises(FloatingPointError, match=rf"step 9 of 12 \(lr={lr}, precision=fp32\)"):
-        train(model, toy_data(), cfg)
+        train(model, points(), cfg)

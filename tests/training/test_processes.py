@@ -7,20 +7,23 @@ from pathlib import Path
 
 import pytest
 import torch
+from small import config, points, weights
 
-from fmcore.data import toy
 from fmcore.losses import LOSSES
 from fmcore.networks import MLP
 from fmcore.paths import OTPath
-from fmcore.training import Checkpoints, Team, TrainConfig, fit
+from fmcore.training import Checkpoints, Team, fit
 from fmcore.training.inputs import training_data
+
+HELPERS = [str(folder) for folder in Path(__file__).parents[:2]]  # of this file and of `small`
+CONFIG = config(steps=16, batch_size=24, lr=1e-2, clip=1.0)
+DATA = points("pinwheel", 96)
 
 # What every process of these tests does. Process 1 is killed in the middle of step 9, once.
 WORKER = """
 import os, signal, sys
-sys.path.insert(0, {tests!r})
+sys.path[:0] = {helpers!r}
 from test_processes import *
-from fmcore.training import Checkpoints
 from fmcore.training import joined, team
 
 folder = {folder!r}
@@ -36,38 +39,46 @@ class Killed(OTPath):
         return super().sample(x0, x1, t)
 
 with joined("cpu") as device:
-    model = MLP(hidden=16, depth=2)
-    torch.manual_seed(team().rank)  # the first process decides: DDP sends its weights to the others
-    for p in model.parameters():
-        torch.nn.init.normal_(p, std=0.3)
+    model = start(team().rank)  # the first process decides: DDP sends its weights to the others
     saved = Checkpoints(folder + {run}, every=4, resume=True)
-    metrics = list(fit(model, Killed(), points(), config(), loss=LOSSES[{loss!r}], checkpoints=saved))
+    metrics = list(
+        fit(model, Killed(), DATA, CONFIG, loss=LOSSES[{loss!r}], couple={couple}, checkpoints=saved)
+    )
     torch.save(outcome(metrics), f"{{folder}}/{{team().rank}}.pt")
 """  # noqa: E501
 
 
-def points():
-    return toy("pinwheel", 96, generator=torch.Generator().manual_seed(0))
-
-
-def config(**kwargs):
-    return TrainConfig(
-        steps=16, batch_size=24, lr=1e-2, clip=1.0, log_every=2, progress=False, **kwargs
+def worker(folder, loss="cfm", couple="None", kill=False, run='"/run"'):
+    """A file with that program; `couple` and `run` are expressions in it."""
+    file = folder / "worker.py"
+    file.write_text(
+        WORKER.format(
+            helpers=HELPERS, folder=str(folder), loss=loss, couple=couple, kill=kill, run=run
+        )
     )
+    return str(file)
+
+
+def start(seed=0):
+    model = MLP(hidden=16, depth=2)
+    torch.manual_seed(seed)
+    for p in model.parameters():
+        torch.nn.init.normal_(p, std=0.3)
+    return model
 
 
 def outcome(metrics):
-    weights = torch.cat([p.detach().flatten() for p in metrics[-1].ema.parameters()])
-    return {"losses": [(m.step, m.loss) for m in metrics], "weights": weights}
+    return {"losses": [(m.step, m.loss) for m in metrics], "weights": weights(metrics[-1].ema)}
 
 
-def alone(loss):
-    torch.manual_seed(0)
-    model = MLP(hidden=16, depth=2)
-    torch.manual_seed(0)
-    for p in model.parameters():
-        torch.nn.init.normal_(p, std=0.3)
-    return outcome(list(fit(model, OTPath(), points(), config(), loss=LOSSES[loss])))
+def alone(loss="cfm", couple=None):
+    return outcome(list(fit(start(), OTPath(), DATA, CONFIG, loss=LOSSES[loss], couple=couple)))
+
+
+def shuffled(x0, x1, label=None, *, generator):
+    """A coupling that looks at the whole batch: no process could do it with its own rows."""
+    order = torch.randperm(len(x0), generator=generator)
+    return x0[order] - x0.mean(0), x1, label
 
 
 def torchrun(*args, cwd=None, processes=2):
@@ -82,21 +93,20 @@ def torchrun(*args, cwd=None, processes=2):
     )
 
 
-@pytest.mark.parametrize(("loss", "kill"), [("cfm", True), ("reference", False)])
-def test_two_processes_equal_one(loss, kill, tmp_path):
+@pytest.mark.parametrize(
+    ("loss", "couple", "kill"), [("cfm", None, True), ("reference", shuffled, False)]
+)
+def test_two_processes_equal_one(loss, couple, kill, tmp_path):
     """The same losses and weights up to rounding; also when a process was killed on the way.
 
-    The robust loss weighs each row by its share of the whole batch, which no process sees alone.
+    The robust loss weighs each row by its share of the whole batch, which no process sees alone,
+    and a coupling pairs the rows of the whole batch.
     """
-    script = tmp_path / "worker.py"
-    tests = str(Path(__file__).parent)
-    script.write_text(
-        WORKER.format(tests=tests, folder=str(tmp_path), loss=loss, kill=kill, run=repr("/run"))
-    )
-    result = torchrun("--max-restarts=2", str(script))
+    name = couple.__name__ if couple else "None"
+    result = torchrun("--max-restarts=2", worker(tmp_path, loss, name, kill))
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "dead").exists() == kill
-    one = alone(loss)
+    one = alone(loss, couple)
     for rank in range(2):
         two = torch.load(tmp_path / f"{rank}.pt")
         assert two["losses"][-1][0] == 16
@@ -109,17 +119,12 @@ def test_two_processes_equal_one(loss, kill, tmp_path):
 
 def test_processes_that_would_go_on_from_different_steps(tmp_path):
     """As on two machines that do not share a disk."""
-    model, folder = MLP(hidden=16, depth=2), tmp_path / "run0"
+    folder = tmp_path / "run0"
     path = type("Killed", (OTPath,), {})()  # by this name a checkpoint knows the path of WORKER
-    for m in fit(model, path, points(), config(), checkpoints=Checkpoints(folder)):
+    for m in fit(start(), path, DATA, CONFIG, checkpoints=Checkpoints(folder)):
         if m.step == 8:
             break
-    script, tests = tmp_path / "worker.py", str(Path(__file__).parent)
-    script.write_text(
-        WORKER.format(tests=tests, folder=str(tmp_path), loss="cfm", kill=False,
-                      run='f"/run{team().rank}"')
-    )  # fmt: skip
-    result = torchrun(str(script))
+    result = torchrun(worker(tmp_path, run='f"/run{team().rank}"'))
     assert result.returncode != 0
     assert "process 0 would go on from step 8; process 1 would go on from step 0" in result.stderr
     assert [file.name for file in folder.iterdir()] == ["step-00000008.pt"]
@@ -130,17 +135,12 @@ def test_fit_joins_by_itself(tmp_path):
     script = tmp_path / "worker.py"
     script.write_text(f"""
 import sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
+sys.path[:0] = {HELPERS!r}
 from test_processes import *
 from fmcore.training import team
 
-torch.manual_seed(0)
-model = MLP(hidden=16, depth=2)
-torch.manual_seed(0)
-for p in model.parameters():
-    torch.nn.init.normal_(p, std=0.3)
 metrics = []
-for m in fit(model, OTPath(), points(), config(), checkpoints=Checkpoints("run", every=8)):
+for m in fit(start(), OTPath(), DATA, CONFIG, checkpoints=Checkpoints("run", every=8)):
     metrics.append(m)
     assert team().size == 2
 rank = __import__("os").environ["RANK"]
@@ -149,7 +149,7 @@ assert team().size == 1
 """)
     result = torchrun(str(script), cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    one = alone("cfm")
+    one = alone()
     for rank in range(2):
         torch.testing.assert_close(
             torch.load(tmp_path / f"{rank}.pt")["weights"], one["weights"], atol=2e-6, rtol=1e-5
@@ -170,7 +170,7 @@ def test_the_command_line_in_two_processes(tmp_path):
 
 def test_a_batch_that_cannot_be_shared():
     with pytest.raises(ValueError, match="batch_size=24 cannot be shared evenly by 5 processes"):
-        training_data(points(), MLP(), config(), Team(0, 5))
+        training_data(DATA, MLP(), CONFIG, Team(0, 5))
 
 
 def test_the_rows_of_all_are_the_batch():

@@ -30,7 +30,7 @@ def unet():
 @pytest.fixture
 def ralston():
     """A tableau that the library does not have."""
-    return ButcherTableau("ralston", order=2, a=((), (2 / 3,)), b=(1 / 4, 3 / 4), c=(0, 2 / 3))
+    return ButcherTableau("own", order=2, a=((), (2 / 3,)), b=(1 / 4, 3 / 4), c=(0, 2 / 3))
 
 
 @pytest.fixture(params=["registered", "passed"])
@@ -38,5 +38,5 @@ def own_solver(request, ralston, monkeypatch):
     """A solver of a reader's own: its name in `SOLVERS`, or the tableau itself."""
     if request.param == "passed":
         return ralston
-    monkeypatch.setitem(SOLVERS, "ralston", ralston)
-    return "ralston"
+    monkeypatch.setitem(SOLVERS, "own", ralston)
+    return "own"

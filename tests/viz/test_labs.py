@@ -188,8 +188,8 @@ def test_a_solver_of_ones_own_works_in_both_labs(own_solver, unet, gen):
     """Two evaluations a step, under a name made from its own."""
     lab = labs.solver_lab(rotation, X0, solvers=("euler", own_solver), steps=4)
     solver, _, picture, readout, _ = parts(lab)
-    assert [label for label, _ in solver.options] == ["Euler", "Ralston"]
-    solver.value = "ralston"
-    assert readout.value.startswith("Ralston, 4 steps: NFE 8,") and "by Ralston" in picture.value
+    assert [label for label, _ in solver.options] == ["Euler", "Own"]
+    solver.value = "own"
+    assert readout.value.startswith("Own, 4 steps: NFE 8,") and "by Own" in picture.value
     *_, readout, _ = parts(labs.digit_lab(unet, n=1, generator=gen, solvers=[own_solver], steps=3))
-    assert readout.value.startswith("Ralston, 3 steps: NFE 6,")
+    assert readout.value.startswith("Own, 3 steps: NFE 6,")

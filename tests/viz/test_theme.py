@@ -84,7 +84,7 @@ def test_every_solver_has_a_style_of_its_own():
 
 def test_a_solver_of_ones_own_has_a_style_and_an_unknown_one_has_none(own_solver):
     style = solver_style(own_solver)
-    assert (style.label, style.color, style.marker) == ("Ralston", COLORS["ink"], "o")
+    assert (style.label, style.color, style.marker) == ("Own", COLORS["ink"], "o")
     with pytest.raises(ValueError, match="'euler', 'midpoint'.*got 'nonsense'"):
         solver_style("nonsense")
 

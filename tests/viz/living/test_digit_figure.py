@@ -120,12 +120,12 @@ def test_the_shipped_pictures_are_of_the_shipped_network(monkeypatch):
 def test_a_solver_of_ones_own_works_like_any(own_solver):
     """Its end points are odeint's, and its pictures are not taken for those of another tableau."""
     shown = figure(solvers=("euler", own_solver), solver=own_solver)
-    assert shown.spec["solvers"][1] == {"id": "ralston", "label": "Ralston", "color": COLORS["ink"]}
-    assert shown.spec["start_state"]["solver"] == "ralston"
+    assert shown.spec["solvers"][1] == {"id": "own", "label": "Own", "color": COLORS["ink"]}
+    assert shown.spec["start_state"]["solver"] == "own"
     end = odeint(lambda x, t: -3 * (x - GOAL), X0, method=own_solver, steps=4).x.clamp(-1, 1)
-    found = shown.sprite.images(shown.sprite.row("ralston", 4))
+    found = shown.sprite.images(shown.sprite.row("own", 4))
     assert (found - end).abs().max() < 1 / 15 + 1e-3
-    assert [ax.get_title() for ax in shown.still().axes][1] == "Ralston, 2 steps, NFE 4"
+    assert [ax.get_title() for ax in shown.still().axes][1] == "Own, 2 steps, NFE 4"
 
 
 def test_a_tableau_that_borrows_a_name_has_another_key(ralston):

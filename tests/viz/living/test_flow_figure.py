@@ -206,13 +206,13 @@ def test_a_solver_of_ones_own_works_like_any(own_solver):
         compare=(own_solver, 9), t=1.0, particles=5, views=("particles",),
     )  # fmt: skip
     _, own = figure.spec["solvers"]
-    assert (own["id"], own["label"], own["marker"]) == ("ralston", "Ralston", "o")
+    assert (own["id"], own["label"], own["marker"]) == ("own", "Own", "o")
     assert own["color"] == COLORS["ink"] and own["tableau"]["c"] == [0, 2 / 3]
-    assert figure.spec["start_state"]["solver"] == "ralston"
-    assert "solver='ralston', steps=4" in repr(figure)
+    assert figure.spec["start_state"]["solver"] == "own"
+    assert "solver='own', steps=4" in repr(figure)
     panels = figure.still().axes
     assert [ax.get_title() for ax in panels] == [
-        "Ralston, 4 steps, t = 1.00", "Ralston, 9 steps, t = 1.00"
+        "Own, 4 steps, t = 1.00", "Own, 9 steps, t = 1.00"
     ]  # fmt: skip
     for ax, steps in zip(panels, (4, 9), strict=True):
         start = torch.tensor([figure.spec["start_state"]["start"]])

@@ -55,7 +55,7 @@ def test_convergence_states_the_order_and_draws_it(against):
 
 def test_convergence_of_a_solver_of_ones_own(own_solver):
     ax = plots.convergence([0.1, 0.05], [0.01, 0.0025], method=own_solver)
-    assert ax.lines[0].get_label() == "Ralston, order 2.00"
+    assert ax.lines[0].get_label() == "Own, order 2.00"
 
 
 def test_convergence_errors():

@@ -174,7 +174,7 @@ def test_a_path_marks_every_step_in_the_style_of_its_solver():
 def test_a_path_of_a_solver_of_ones_own_is_ink_and_dots(own_solver):
     ax = plots.path(spiral(9, 1), method=own_solver)
     assert (ax.lines[0].get_color(), ax.lines[0].get_marker()) == (COLORS["ink"], "o")
-    assert ax.get_legend_handles_labels()[1] == ["Ralston"]
+    assert ax.get_legend_handles_labels()[1] == ["Own"]
 
 
 def test_a_path_without_a_solver_is_a_plain_curve_in_ink():

@@ -1,17 +1,17 @@
-"""A resumed training is the same training, whatever ended the one before."""
+"""A training that is saved and resumed is the same training, to the last bit."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
+import json
+import math
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from saved_trainings import STEPS, config, train, unet, weights
+from resumable import STEPS, config, train
+from small import unet, weights
 
 from fmcore.networks import UNet
+from fmcore.paths import OTPath
 from fmcore.training import Checkpoints
 from fmcore.training.state import TrainingState
 
@@ -132,70 +132,6 @@ def test_resuming_where_nothing_is_begins(tmp_path, whole):
     assert torch.equal(weights(model), weights(whole[1]))
 
 
-KILLED = """
-import os, random, signal, sys, time
-from pathlib import Path
-sys.path.insert(0, {tests!r})
-from saved_trainings import *
-
-folder, cfg = {folder!r}, config(epochs=20, log_every=1)
-
-def run():
-    saved = Checkpoints(folder, every=1, resume=True)
-    for m in fit(unet(num_classes=10), OTPath(), pictures(), cfg, checkpoints=saved):
-        os.write(alive, b".")  # a step of this life is done
-    torch.save(weights(m.ema), {out!r})
-
-torch.optim.AdamW(unet().parameters())  # its imports take seconds: here, and not in every child
-moments = random.Random(0)
-for kill in [True] * 10 + [False]:
-    seen, alive = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            run()
-        finally:
-            os._exit(0)
-    os.close(alive)
-    if kill:
-        os.read(seen, 1)  # however slow the machine is
-        time.sleep(moments.uniform(0, 0.1))
-        os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    latest = Checkpoints(folder).latest()
-    print(latest.stem[5:] if latest else 0, len(list(Path(folder).glob("*.partial"))))
-"""
-
-
-def test_killed_at_ten_random_moments(tmp_path):
-    """SIGKILL at any time, also while a checkpoint is being written: it saves after every step."""
-    out = tmp_path / "ema.pt"
-    code = KILLED.format(
-        tests=str(Path(__file__).parent), folder=str(tmp_path / "run"), out=str(out)
-    )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
-    steps = [int(line.split()[0]) for line in result.stdout.splitlines()]
-    assert steps == sorted(steps) and len({*steps[:-1]}) > 4 and steps[-1] == 100, steps
-    undisturbed = train(cfg=config(epochs=20))[0][-1]
-    assert torch.equal(torch.load(out), weights(undisturbed.ema))
-
-
-def test_killed_while_it_writes(tmp_path, monkeypatch, whole):
-    """The process dies between the first byte and the new name: the file before is the latest."""
-    train(tmp_path, stop=9)
-    saved = Checkpoints(tmp_path, resume=True)
-    before = saved.latest()
-    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(SystemExit))
-    with pytest.raises(SystemExit):
-        train(tmp_path, resume=True, every=1)
-    monkeypatch.undo()
-    assert list(tmp_path.glob("*.partial")) and saved.latest() == before
-    _, model = train(tmp_path, resume=True)
-    assert torch.equal(weights(model), weights(whole[1]))
-    assert not list(tmp_path.glob("*.partial"))
-
-
 def test_reports_may_come_at_other_steps(tmp_path, whole):
     train(tmp_path, stop=9)
     rest, model = train(tmp_path, resume=True, cfg=config(log_every=7))
@@ -203,8 +139,60 @@ def test_reports_may_come_at_other_steps(tmp_path, whole):
     assert torch.equal(weights(model), weights(whole[1]))
 
 
+# ---- losses that are not finite
+
+
+def test_nan_names_the_step_and_the_last_good_checkpoint(tmp_path):
+    steps = []
+
+    class Poison(OTPath):
+        def sample(self, x0, x1, t):
+            steps.append(t)
+            return super().sample(x0, x1 * float("nan") if len(steps) == 10 else x1, t)
+
+    where = rf"the loss is nan in step 10 of {STEPS} .*checkpoint is .*step-00000008.pt"
+    with pytest.raises(FloatingPointError, match=where):
+        train(tmp_path, path=Poison(), every=4)
+    assert Checkpoints(tmp_path).latest().name == "step-00000008.pt"
+    assert json.dumps(torch.load(Checkpoints(tmp_path).latest())["what"])  # plain values
+
+
+def test_masks_with_minus_infinity_are_no_fault(tmp_path):
+    model = unet(num_classes=10)
+    model.register_buffer("mask", torch.tensor([0.0, -math.inf]))
+    train(tmp_path, stop=4, model=model)
+    assert Checkpoints(tmp_path).latest()
+
+
 def test_numbers_of_numpy_are_saved_as_numbers(tmp_path, whole):
     cfg = config(lr=np.float64(1e-3), clip=np.float32(1), batch_size=np.int64(8))
     train(tmp_path, stop=9, cfg=cfg)
     _, model = train(tmp_path, resume=True)
     assert torch.equal(weights(model), weights(whole[1]))
+
+
+def test_nan_weights_are_not_saved(tmp_path):
+    """The loss of the step before a checkpoint is finite, its gradient is not."""
+
+    class Cliff(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x
+
+        @staticmethod
+        def backward(ctx, gradient):
+            return gradient * float("nan")
+
+    class Poisoned(UNet):
+        calls = 0
+
+        def forward(self, x, t, label=None):
+            self.calls += 1
+            v = super().forward(x, t, label)
+            return Cliff.apply(v) if self.calls == 8 else v
+
+    torch.manual_seed(0)
+    model = Poisoned(base=8, time_dim=16, groups=4, num_classes=10)
+    with pytest.raises(FloatingPointError, match="a weight is not finite after step 8 .*00004.pt"):
+        train(tmp_path, model=model, every=4, cfg=config(clip=None))
+    assert Checkpoints(tmp_path).latest().name == "step-00000004.pt"

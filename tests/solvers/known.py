@@ -1,28 +1,55 @@
-"""Equations whose solutions are known, and what the tests of solvers ask of them."""
+"""Methods, and fields whose solution is known, for the tests of the solvers."""
 
 import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 
 from fmcore.solvers import SOLVERS
 
 F64 = torch.float64
-
-
 METHODS = list(SOLVERS)
-
-
-PAIRS = ["bosh3", "dopri5"]
-
-
+PAIRS = [name for name, s in SOLVERS.items() if s.b_embedded]
 ONE = torch.ones(1, dtype=F64)
-
-
 NAN = float("nan")
 
 
-# Evaluations a step: an FSAL method's last slope is the next step's first.
-STAGES = {"euler": 1, "midpoint": 2, "heun": 2, "rk4": 4, "bosh3": 3, "dopri5": 6}
+class Known(NamedTuple):
+    """What is known of a method, from the literature and not from its tableau."""
+
+    nodes: Sequence[float]  # where a step reads the field; an FSAL method's last slope is the next
+    between: int  # order of the output between the grid points, in a single step
+    coarsest: int  # as few steps as show its order
+
+    @property
+    def evaluations(self):
+        """Of the field, a step."""
+        return len(self.nodes)
+
+
+KNOWN = {
+    "euler": Known([0], between=1, coarsest=2000),
+    "midpoint": Known([0, 1 / 2], between=2, coarsest=400),
+    "heun": Known([0, 1], between=2, coarsest=400),
+    "rk4": Known([0, 1 / 2, 1 / 2, 1], between=3, coarsest=120),
+    "bosh3": Known([0, 1 / 2, 3 / 4], between=3, coarsest=200),
+    "dopri5": Known([0, 1 / 5, 3 / 10, 4 / 5, 8 / 9, 1], between=4, coarsest=60),
+}
+
+
+def known(method):
+    """The row of a method, or what its tableau promises if it has none: a new one needs no row."""
+    s = SOLVERS[method]
+    last_is_next = s.stages > 1 and s.a[-1] == s.b[:-1]
+    coarsest = {1: 2000, 2: 400, 3: 200, 4: 120, 5: 60}.get(s.order, 30)
+    promised = Known(s.c[: s.stages - last_is_next], max(1, s.order - 1), coarsest)
+    return KNOWN.get(method, promised)
+
+
+def listed(names):
+    """As they are listed in an error message."""
+    return ", ".join(map(repr, names))
 
 
 def decay(x, t):
@@ -75,6 +102,3 @@ def observed_order(error, coarsest):
     coarse, fine = error(coarsest), error(2 * coarsest)
     assert fine > 1e-12, "rounding hides the order"
     return math.log2(coarse / fine)
-
-
-COARSEST = {"euler": 2000, "midpoint": 400, "heun": 400, "bosh3": 200, "rk4": 120, "dopri5": 60}
