@@ -1,5 +1,5 @@
 // Appended to the figure's scripts: runs one job, JSON from stdin, and prints its numbers as JSON.
-/* global makeField, evenGrid, integrate, adapt, Run, meanDistance, meanEnd, draw, unpack */
+/* global makeField, Computation, evenGrid, integrate, adapt, Run, meanDistance, meanEnd, draw, unpack */
 import { readFileSync } from "node:fs";
 
 const list = (numbers) => Array.from(numbers);
@@ -78,6 +78,12 @@ const JOBS = {
       nfe: run.nfe,
       steps: run.steps,
     };
+  },
+  computation({ spec, state }) {
+    const computation = new Computation(spec, makeField(spec.field));
+    computation.restart(state);
+    computation.work(Infinity);
+    return computation.report();
   },
   draw({ source, n, seed }) {
     const { x, y } = draw(source, n, seed);

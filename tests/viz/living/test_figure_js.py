@@ -28,6 +28,7 @@ from fmcore.fields import (
 from fmcore.networks import MLP
 from fmcore.paths import OTPath, VPPath
 from fmcore.solvers import SOLVERS, odeint
+from fmcore.viz import FlowFigure
 from fmcore.viz.living.bundle import bundle
 from fmcore.viz.living.spec import distribution_data, field_data, pack
 from fmcore.weights import FlowModel
@@ -288,6 +289,14 @@ def test_adaptive_steps_agree(js, method, span):
         adaptive_agrees(js, field, EMBEDDED[method], span, (1e-2, 1e-5), points())
 
 
+@pytest.mark.parametrize("method", EMBEDDED)
+def test_rejected_steps_agree(js, method):
+    """A whirl so small that a step across it is many times too long."""
+    field = Uniform((6.0, 0.0)) + Vortex((0.0, 0.0), 1.0, 0.01)
+    x = torch.tensor([[-3.0, 0.01]], dtype=torch.float64)
+    adaptive_agrees(js, field, EMBEDDED[method], SPAN, (3e-3, 1e-3, 1e-4), x)
+
+
 @pytest.mark.parametrize("method", ["bosh3", "dopri5"])
 @pytest.mark.parametrize("wind", [name for name in WINDS if name != "uniform"])
 def test_adaptive_steps_agree_at_a_hundred_tolerances(js, wind, method):
@@ -397,9 +406,46 @@ def test_draws_have_the_moments_of_the_source(js):
     second = MIX.weights @ (MIX.means**2 + MIX.stds**2)
     assert torch.allclose(x.mean(0), mean, atol=0.03)
     assert torch.allclose(x.square().mean(0), second, atol=0.06)
+    product = MIX.weights @ MIX.means.prod(1)  # x and y of one component know nothing of each other
+    assert x.prod(1).mean() == pytest.approx(product.item(), abs=0.06)
     x = torch.tensor(even, dtype=torch.float64).T
     assert torch.allclose(x.mean(0), torch.tensor([1.0, 1.0], dtype=torch.float64), atol=0.03)
     assert x.min() >= -1 and x.max() <= 3
+
+
+def computation(figure, **changes):
+    state = figure.spec["start_state"] | {"start": [0.7, -1.1]} | changes
+    return {"job": "computation", "spec": figure.spec, "state": state}
+
+
+def test_a_computation_reports_what_its_runs_found(js):
+    """The ring's path against the exact one, and the particle that is farthest from the origin."""
+    figure = FlowFigure(Rotation(3.0), solver="euler", steps=5, compare=("rk4", 6), particles=40)
+    (found,) = js(computation(figure))
+    x0 = torch.tensor([[0.7, -1.1]], dtype=torch.float64)
+    angle = torch.tensor(3.0, dtype=torch.float64)
+    turn = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()]).reshape(2, 2)
+    for one, method, steps in ((found, "euler", 5), (found["compare"], "rk4", 6)):
+        end = odeint(Rotation(3.0), x0, method=method, steps=steps).x
+        assert one["end"] == pytest.approx(end[0].tolist(), abs=1e-6)
+        assert one["off"] == pytest.approx((end - x0 @ turn.T).norm().item(), abs=1e-5)
+    draws = {"source": figure.spec["source"], "n": 40, "seed": 0}
+    (start,) = js({"job": "draw", **draws})
+    radius = torch.tensor(start, dtype=torch.float64).norm(dim=0).max().item()
+    assert found["farthest"] == pytest.approx(
+        radius * (1 + 0.6**2) ** (5 / 2)
+    )  # Euler's circles grow
+
+
+def test_a_computation_that_cannot_be_says_why(js):
+    """Data points alone have no velocity at t = 1, where an adaptive solver never arrives."""
+    figure = FlowFigure(MarginalField(DATA, OTPath()), span=(0.0, 0.9), particles=5)
+    figure.spec["span"] = [0.0, 1.0]
+    found, fixed = js(
+        computation(figure, solver="dopri5-adaptive"), computation(figure, solver="euler")
+    )
+    assert "tolerance cannot be met" in found["problem"] and "nfe" not in found
+    assert fixed["problem"] is None and fixed["nfe"] == 20 and fixed["off"] is None
 
 
 def test_packed_numbers_arrive_as_they_were(js):

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from scipy import ndimage
 
-from fmcore.fields import Empirical, GaussianMixture, MarginalField, Rotation, Uniform
+from fmcore.fields import Empirical, GaussianMixture, MarginalField, Rotation, Storm, Uniform
 from fmcore.paths import OTPath
 from fmcore.solvers import odeint
 from fmcore.viz import COLORS, FlowFigure
@@ -182,6 +182,16 @@ def test_streamlines_run_along_the_wind_and_grow_towards_their_heads(picture):
     # At the right of the middle the wind blows upwards: there lines are vertical.
     box = alpha[height // 2 - 40 : height // 2 + 40, width // 2 + 100 : width // 2 + 240]
     assert np.abs(np.diff(box, axis=1)).sum() > 2 * np.abs(np.diff(box, axis=0)).sum()
+
+
+def test_arrows_follow_the_time_where_the_wind_does(picture):
+    """And are drawn anew for other times only."""
+    shown = picture(Storm(), views=("arrows",), t=0.2)
+    early = shown.layer(FIELD)
+    shown.set(share=0.8)
+    assert (shown.layer(FIELD) != early).mean() > 0.01
+    shown.set(share=0.2)
+    assert (shown.layer(FIELD) == early).all()
 
 
 def test_the_target_is_under_everything_in_its_colour(picture):
