@@ -63,6 +63,8 @@ def test_evaluations_are_counted_and_distances_measured():
     assert sprite.about["nfe"] == [1, 2, 4, 4, 8, 16]
     reference = sprite.about["reference"]
     assert (reference["solver"], reference["tolerance"]) == ("dopri5", 1e-4)
+    accurate = odeint(lambda x, t: -3 * (x - GOAL), X0, method="dopri5", rtol=1e-4, atol=1e-4)
+    assert reference["nfe"] == accurate.nfe
     assert model.calls == sum(sprite.about["nfe"]) + reference["nfe"] and model.training
     for solver in ("euler", "rk4"):
         for n in (1, 2, 4):
@@ -154,6 +156,7 @@ def test_other_weights_noises_or_settings_have_another_key():
         (ValueError, "solver must be one of euler", {"solver": "heun"}),
         (ValueError, "a number of steps must be a whole number", {"steps": (0, 2)}),
         (ValueError, "steps must ascend", {"steps": (2, 1)}),
+        (ValueError, "steps must ascend", {"steps": (1, 1, 2)}),
         (ValueError, "step must be one of", {"step": 3}),
         (ValueError, "frames must be", {"frames": 1}),
         (ValueError, "height must be", {"height": 3}),

@@ -145,6 +145,17 @@ def test_what_is_chosen_reaches_the_figure():
     assert [one["id"] for one in only.spec["solvers"]] == ["euler", "bosh3", "rk4"]
 
 
+def test_what_is_not_chosen_follows_from_the_rest():
+    figure = FlowFigure(MARGINAL, steps=30, compare="rk4", particles=5, extent=(0, 10, 0, 100))
+    state = figure.spec["start_state"]
+    assert (state["compare"]["solver"], state["compare"]["steps"]) == ("rk4", 30)
+    assert state["start"] == pytest.approx([3.4, 63.0])
+    assert figure.spec["most_steps"] == 60
+    few = FlowFigure(MARGINAL, steps=3, compare=("rk4", 45), particles=5)
+    assert few.spec["most_steps"] == 90
+    assert FlowFigure(MARGINAL, steps=3, particles=5).spec["most_steps"] == 40
+
+
 def nan_inside(x, t):
     return torch.where(x.abs().sum(1, keepdim=True) < 0.5, torch.nan, x)
 
@@ -174,7 +185,8 @@ def nan_inside(x, t):
         (ValueError, "span", MARGINAL, {"span": (1.0, 1.0)}),
         (ValueError, "extent", MARGINAL, {"extent": (1, -1, 0, 1)}),
         (ValueError, "start", MARGINAL, {"start": (0.0, float("nan"))}),
-        (ValueError, "resolution", MARGINAL, {"resolution": (3, 3)}),
+        (ValueError, "nodes of resolution", MARGINAL, {"resolution": (3, 3)}),
+        (ValueError, "times of resolution", MARGINAL, {"resolution": (33, 3)}),
         (ValueError, "source", MARGINAL, {"source": "gauss"}),
         (ValueError, "plane", MARGINAL, {"source": torch.zeros(5, 3)}),
         (ValueError, "2 MB", MLP(hidden=700), {}),

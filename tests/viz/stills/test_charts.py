@@ -50,6 +50,8 @@ def test_convergence_states_the_order_and_draws_it(against):
     assert slope == pytest.approx(3 if against == "h" else -3)
     below = np.interp(corners[:, 0], *np.log(line.get_xydata()[:: 1 if against == "nfe" else -1].T))
     assert (corners[:, 1] < below + 1e-9).all()
+    (number,) = ax.texts  # outside of the triangle, at its upright edge
+    assert (number.get_text(), number.get_ha()) == ("3", "left" if against == "h" else "right")
     assert "step size" in ax.get_xlabel() if against == "h" else "NFE" in ax.get_xlabel()
 
 

@@ -177,6 +177,12 @@ def test_a_path_of_a_solver_of_ones_own_is_ink_and_dots(own_solver):
     assert ax.get_legend_handles_labels()[1] == ["Own"]
 
 
+def test_a_path_takes_the_label_colour_and_marker_it_is_given():
+    ax = plots.path(spiral(9, 1), method="rk4", label="mine", color="#ff0000", marker="x")
+    line = ax.lines[0]
+    assert (line.get_label(), line.get_color(), line.get_marker()) == ("mine", "#ff0000", "x")
+
+
 def test_a_path_without_a_solver_is_a_plain_curve_in_ink():
     with theme("dark"):
         line = plots.path(spiral(9, 1)[:, 0], label="exact").lines[0]
