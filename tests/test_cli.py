@@ -13,8 +13,10 @@ from PIL import Image
 
 from fmcore.cli import main
 from fmcore.data import load_images
+from fmcore.losses import describe
 from fmcore.networks import UNet
 from fmcore.paths import OTPath
+from fmcore.training import fit
 from fmcore.weights import FlowModel, load_pretrained, load_weights, save_weights
 
 SMALL = ["--data", "digits", "--base", "8", "--steps", "3", "--batch-size", "8", "--no-progress"]
@@ -220,3 +222,103 @@ def test_unknown_words_are_refused_by_the_parser(arguments, capsys):
     with pytest.raises(SystemExit) as stop:
         main(arguments)
     assert stop.value.code == 2
+
+
+# ---- which loss, times and path
+
+
+def trained(tmp_path, *options, recipe=None):
+    """The configuration in the weight file of a few steps."""
+    file = tmp_path / f"{len(list(tmp_path.iterdir()))}.safetensors"
+    named = ["--recipe", recipe] if recipe else []
+    main(["train", "--out", str(file), *named, *SMALL, *options])
+    return load_weights(file).config
+
+
+@pytest.mark.parametrize(
+    ("options", "loss", "times"),
+    [
+        ([], "cfm", "uniform"),
+        (["--loss", "reference"], "reference", "inner"),
+        (["--times", "logit_normal"], "cfm", "logit_normal"),
+        (["--loss", "reference", "--times", "stratified"], "reference", "stratified"),
+    ],
+)
+def test_loss_and_times_by_name(options, loss, times, tmp_path):
+    found = trained(tmp_path, *options)["about"]["recipe"]
+    assert (found["loss"], found["times"]) == (loss, times)
+
+
+def test_the_loss_and_the_times_are_trained_with(tmp_path, monkeypatch):
+    seen = []
+
+    def spy(*arguments, loss, **rest):
+        seen.append(loss)
+        return fit(*arguments, loss=loss, **rest)
+
+    monkeypatch.setattr("fmcore.cli.fit", spy)
+    for options in ([], ["--loss", "reference"], ["--times", "stratified"]):
+        trained(tmp_path, *options)
+    trained(tmp_path, "--times", "uniform", recipe="mnist")
+    trained(tmp_path, recipe="mnist")
+    assert [describe(loss) for loss in seen] == [
+        "cfm_loss",
+        "reference_loss",
+        "cfm_loss(times=stratified_times)",
+        "cfm_loss(times=uniform_times)",
+        "cfm_loss(times=stratified_times)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "options", "loss", "times"),
+    [
+        ("reference", ["--times", "stratified"], "reference", "stratified"),
+        ("reference", ["--loss", "cfm"], "cfm", "uniform"),
+        ("mnist", ["--times", "uniform"], "cfm", "uniform"),
+        ("mnist", ["--loss", "reference"], "reference", "inner"),
+    ],
+)
+def test_an_option_overrides_the_loss_of_a_recipe(recipe, options, loss, times, tmp_path):
+    found = trained(tmp_path, *options, recipe=recipe)["about"]["recipe"]
+    assert (found["loss"], found["times"]) == (loss, times)
+
+
+@pytest.mark.parametrize(
+    ("options", "recipe", "path"),
+    [
+        (["--path", "VPPath"], None, {"name": "VPPath", "beta_min": 0.1, "beta_max": 20.0}),
+        (["--path", "VPPath"], "reference", {"name": "VPPath", "beta_min": 0.1, "beta_max": 20.0}),
+        (["--sigma-min", "0.2"], None, {"name": "OTPath", "sigma_min": 0.2}),
+        (["--sigma-min", "0.2"], "reference", {"name": "OTPath", "sigma_min": 0.2}),
+        (["--sigma-min", "0"], "reference", {"name": "OTPath", "sigma_min": 0.0}),
+        (["--path", "OTPath"], "reference", {"name": "OTPath", "sigma_min": 0.0}),
+        (["--path", "OTPath", "--sigma-min", "0.3"], None, {"name": "OTPath", "sigma_min": 0.3}),
+    ],
+)
+def test_the_path_by_name(options, recipe, path, tmp_path):
+    assert trained(tmp_path, *options, recipe=recipe)["path"] == path
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--path", "VPPath", "--sigma-min", "0.1"], "--sigma-min is for an OTPath; this one is V"),
+        (["--sigma-min", "1"], "sigma_min must lie in [0, 1), got 1.0"),
+        (["--lr", "nan"], "lr must be a finite number >= 0, got nan"),
+    ],
+)
+def test_a_path_or_a_number_that_cannot_be(options, message, tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["train", "--out", str(tmp_path / "w.safetensors"), *SMALL, *options])
+    told = capsys.readouterr().err
+    assert stop.value.code == 2 and message in told.replace("\n", " ")
+    assert "Traceback" not in told and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("option", ["--loss", "--times", "--path"])
+def test_names_that_are_not_there_are_refused_by_the_parser(option, tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["train", "--out", str(tmp_path / "w.safetensors"), *SMALL, option, "soup"])
+    told = " ".join(capsys.readouterr().err.split())
+    assert stop.value.code == 2 and "soup" in told
