@@ -12,7 +12,7 @@ from fmcore.checks import class_labels, label_tensor, labels_in_range, randn_lik
 from fmcore.guidance import Guided, network_settings
 from fmcore.networks import UNet
 from fmcore.paths import ProbabilityPath
-from fmcore.solvers import Solution, VectorField, odeint
+from fmcore.solvers import ButcherTableau, Solution, VectorField, odeint
 from fmcore.solvers.tableaus import find_tableau
 
 DEFAULT_STEPS = 10
@@ -23,7 +23,7 @@ def generate(
     model: nn.Module | VectorField,
     n: int,
     *,
-    method: str = "heun",
+    method: str | ButcherTableau = "heun",
     steps: int | None = None,
     rtol: float | None = None,
     atol: float | None = None,
@@ -87,7 +87,7 @@ def generate(
 
 
 def solve_short_of_the_end(
-    v: VectorField, x0: Tensor, *, method: str, steps: int | None
+    v: VectorField, x0: Tensor, *, method: str | ButcherTableau, steps: int | None
 ) -> Solution:
     """From t = 0 to 1 without evaluating v at t = 1: the last of `steps` is a midpoint step.
 

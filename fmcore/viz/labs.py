@@ -132,7 +132,7 @@ def digit_lab(
     """
     x0 = randn_like(torch.empty(n, 1, 28, 28), require_generator(generator))
 
-    def run(method: Any, steps: int) -> _Result:
+    def run(method: Method, steps: int) -> _Result:
         start = time.perf_counter()
         with counted(model) as rows:  # the solver as it is, to the end
             x = generate(model, n, method=method, steps=steps, x0=x0, avoid_end=False).cpu()
