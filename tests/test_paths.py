@@ -6,9 +6,14 @@ from dataclasses import dataclass
 import pytest
 import torch
 
+from fmcore import paths
 from fmcore.paths import OTPath, ProbabilityPath, VPPath
 
-PATHS = [OTPath(), OTPath(sigma_min=0.1), VPPath(), VPPath(beta_min=0.5, beta_max=3.0)]
+PATHS = [
+    *(path() for path in paths.PATHS.values()),
+    OTPath(sigma_min=0.1),
+    VPPath(beta_min=0.5, beta_max=3.0),
+]
 IDS = [str(p) for p in PATHS]
 
 
@@ -238,6 +243,15 @@ def test_all_that_follows_from_a_and_b_is_the_same(plain, closed):
     for name in ("velocity_to_data", "velocity_to_score", "noise_to_velocity"):
         got, want = (getattr(path, name)(x1, x0, t) for path in (plain, closed))
         torch.testing.assert_close(got, want, rtol=1e-11, atol=1e-11)
+
+
+@each_twin
+@pytest.mark.parametrize("t", [0.4, torch.tensor(0.4, dtype=torch.float64).expand(4)])
+def test_one_time_for_a_whole_batch(plain, closed, t):
+    """It is expanded over the batch, without memory of its own, and still has a derivative."""
+    for got, want in zip(plain.sample(images(0), images(1), t),
+                         closed.sample(images(0), images(1), t), strict=True):  # fmt: skip
+        torch.testing.assert_close(got, want, rtol=1e-12, atol=1e-12)
 
 
 @each_twin
