@@ -70,7 +70,7 @@ def test_a_name_is_taken_once(table):
             "network Linear must be called so in NET",
         ),
         (RECIPES, "soup", {}, TypeError, "recipe 'soup' must be a Recipe, got dict"),
-        (LOSSES, "l1", 1.0, TypeError, "loss 'l1' must be callable, got 1.0"),
+        (LOSSES, "mine", 1.0, TypeError, "loss 'mine' must be callable, got 1.0"),
         (
             TIMES,
             "late",
