@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from fmcore.checks import class_labels, like
 from fmcore.data import ImageData
 from fmcore.devices import find_device
 from fmcore.losses import Loss
@@ -86,6 +88,32 @@ def training_data(
             f"data of shape {tuple(x.shape)} has {x.shape[1]} channels, the network {channels}"
         )
     return x.detach(), _labels(data, settings.get("num_classes"))
+
+
+def paired(
+    couple: Coupling, x0: Tensor, x1: Tensor, label: Tensor | None, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """`couple(x0, x1, label, generator=generator)`, if it is a batch like the one it was given."""
+    result = couple(x0, x1, label, generator=generator)
+    if not isinstance(result, tuple) or len(result) != 3:
+        count = f" of {len(result)}" if isinstance(result, tuple) else ""
+        raise TypeError(
+            f"couple must return x0, x1 and label, got a {type(result).__name__}{count}"
+        )
+    new_x0, new_x1, new_label = result
+    like("the noise of couple", new_x0, "x0", x0)
+    like("the data of couple", new_x1, "x1", x1)
+    if (new_label is None) != (label is None):
+        raise ValueError("couple must return the label that it was given, paired anew, or None")
+    return new_x0, new_x1, None if label is None else class_labels(new_label, len(x1))
+
+
+def scalar(loss: Any) -> Tensor:
+    """A loss, if it is a tensor without axes."""
+    if not isinstance(loss, Tensor) or loss.ndim:
+        got = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+        raise TypeError(f"the loss must return a 0-d tensor, the mean over the batch, got {got}")
+    return loss
 
 
 def _labels(data: ImageData | Tensor, classes: int | None) -> Tensor | None:

@@ -16,7 +16,13 @@ from fmcore.images import to_unit
 from fmcore.losses import Loss, cfm_loss
 from fmcore.paths import ProbabilityPath
 from fmcore.training.checkpoints import Checkpoints
-from fmcore.training.inputs import check_arguments, training_data, training_device
+from fmcore.training.inputs import (
+    check_arguments,
+    paired,
+    scalar,
+    training_data,
+    training_device,
+)
 from fmcore.training.interrupts import kept, whole_steps
 from fmcore.training.processes import joined, team
 from fmcore.training.recipes import Coupling, TrainConfig
@@ -113,7 +119,7 @@ def draw(
     x1 = to_unit(run.x[rows]) if run.x.dtype == torch.uint8 else run.x[rows]
     x0 = randn_like(x1, g)
     if run.couple is not None:
-        x0, x1, label = run.couple(x0, x1, label, generator=g)
+        x0, x1, label = paired(run.couple, x0, x1, label, g)
     t = None if run.times is None else run.times(x1, g)
     weight = None if run.weights is None or t is None else run.weights(t)
     share = run.team.share
@@ -135,7 +141,7 @@ def training_step(
         drawn["generator"] = run.generator
     drawn = {name: each for name, each in drawn.items() if each is not None}
     with torch.autocast(run.device.type, run.dtype, run.dtype != torch.float32):
-        loss = run.loss(run.network, run.path, x1, **drawn)
+        loss = scalar(run.loss(run.network, run.path, x1, **drawn))
     run.optimizer.zero_grad(set_to_none=True)
     run.scaler.scale(loss).backward()
     if run.config.clip is not None:

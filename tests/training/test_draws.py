@@ -181,19 +181,19 @@ def test_labels_travel_with_their_images():
     assert torch.equal(from_unit(x[told]).long(), 25 * label[told])
 
 
-def test_times_and_weights_are_of_the_data_that_a_coupling_gives():
-    """It may return fewer rows than it was given."""
-    sizes = []
+def test_times_are_drawn_for_the_data_that_a_coupling_gives():
+    given, drawn_for = [], []
 
-    def half(x0, x1, label=None, *, generator):
-        return x0[::2], x1[::2], label
+    def turned(x0, x1, label=None, *, generator):
+        given.append(x1.flip(0))
+        return x0, x1.flip(0), label
 
     def times(x, generator):
-        sizes.append(len(x))
+        drawn_for.append(x)
         return rand_time(x, generator)
 
-    train(loss=partial(reference_loss, times=times), couple=half)
-    assert sizes == [4] * 6
+    train(loss=partial(reference_loss, times=times), couple=turned)
+    assert len(given) == 6 and all(map(torch.equal, given, drawn_for))
 
 
 def test_training_with_a_coupling_repeats():
@@ -211,3 +211,52 @@ def test_the_loss_and_the_coupling_are_functions():
             train(loss=loss)
     with pytest.raises(TypeError, match="^couple must be callable or None, got 'ot'$"):
         train(couple="ot")
+
+
+@pytest.mark.parametrize(
+    ("couple", "error", "message"),
+    [
+        (
+            lambda x0, x1, label, generator: (x0, x1),
+            TypeError,
+            "x0, x1 and label, got a tuple of 2",
+        ),
+        (lambda x0, x1, label, generator: [x0, x1, label], TypeError, "label, got a list$"),
+        (
+            lambda x0, x1, label, generator: (x0[1:], x1, label),
+            ValueError,
+            "noise of couple and x0",
+        ),
+        (lambda x0, x1, label, generator: (x0, x1[1:], label), ValueError, "data of couple and x1"),
+        (lambda x0, x1, label, generator: (x0.double(), x1, label), TypeError, "same dtype"),
+        (
+            lambda x0, x1, label, generator: (x0, x1, x1),
+            ValueError,
+            "must return the label that it",
+        ),
+    ],
+)
+def test_a_coupling_that_returns_another_batch(couple, error, message):
+    with pytest.raises(error, match=message):
+        train(couple=couple)
+
+
+def test_a_coupling_that_loses_labels():
+    def forgetful(x0, x1, label, generator):
+        return x0, x1, None if label is None else label[1:]
+
+    model = unet(num_classes=10)
+    with pytest.raises(ValueError, match=r"label must have shape \(8,\), got \(7,\)"):
+        train(model, pictures(), config(batch_size=8), couple=forgetful)
+
+
+@pytest.mark.parametrize(
+    ("loss", "got"),
+    [
+        (lambda net, path, x1, *, x0, generator: (net(x0, 0.5) - x1).square(), r"shape \(8, 2\)"),
+        (lambda net, path, x1, *, x0, generator: 0.0, "float"),
+    ],
+)
+def test_a_loss_that_is_no_mean(loss, got):
+    with pytest.raises(TypeError, match=f"the loss must return a 0-d tensor, .*got {got}"):
+        train(cfg=config(batch_size=8), loss=loss)
