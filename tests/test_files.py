@@ -1,6 +1,7 @@
 """Files: whole or not at all, in places that can be written."""
 
 import os
+import stat
 
 import pytest
 
@@ -42,14 +43,18 @@ def test_a_name_that_cannot_be_given_leaves_the_old_file(tmp_path, monkeypatch):
 
 
 def test_the_bytes_are_on_the_disk_before_they_get_their_name(tmp_path, monkeypatch):
-    done = []
-    for name in ("fsync", "replace"):
-        real = getattr(os, name)
-        monkeypatch.setattr(os, name, lambda *a, n=name, f=real: done.append(n) or f(*a))
+    done, fsync, replace = [], os.fsync, os.replace
+
+    def noted(descriptor):
+        file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        done.append(f"{os.fstat(descriptor).st_size} bytes" if file else "folder")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    monkeypatch.setattr(os, "replace", lambda *names: done.append("name") or replace(*names))
     with replacing(tmp_path / "x.bin") as stream:
         stream.write(b"new")
-    assert done[:2] == ["fsync", "replace"]
-    assert os.name != "posix" or done[2:] == ["fsync"]  # of the folder
+    assert done == ["3 bytes", "name"] + ["folder"] * (os.name == "posix")
 
 
 def test_places_that_cannot_be_written(tmp_path):
