@@ -233,10 +233,17 @@ def test_what_is_no_interval(span):
         interval(span)
 
 
-@pytest.mark.parametrize("span", [(math.nan, 1), (0, math.inf), (-math.inf, 0), (0, 10**400)])
-def test_an_interval_is_finite(span):
-    given = re.escape(f"({span[0]:g}, {min(span[1], math.inf):g})")
-    with pytest.raises(ValueError, match=f"^t_span must be finite, got {given}$"):
+@pytest.mark.parametrize(
+    ("span", "given"),
+    [
+        ((math.nan, 1), "(nan, 1)"),
+        ((0, math.inf), "(0, inf)"),
+        ((-math.inf, 0), "(-inf, 0)"),
+        ((-(10**400), 10**400), "(-inf, inf)"),
+    ],
+)
+def test_an_interval_is_finite(span, given):
+    with pytest.raises(ValueError, match=f"^t_span must be finite, got {re.escape(given)}$"):
         interval(span)
 
 

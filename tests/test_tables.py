@@ -104,6 +104,11 @@ def test_a_table_starts_out_checked():
         Table("number", refuse_odd, three=3)
 
 
+def test_a_row_goes_by_its_name_and_its_equal_does_not():
+    table = Table("list", empty=[])
+    assert table.name_of(table["empty"]) == "empty" and table.name_of([]) is None
+
+
 def refuse_odd(name, row):
     if row % 2:
         raise ValueError(f"{name} is odd")

@@ -134,7 +134,10 @@ class UNet(nn.Module):
         """
         tensors = dict(state)
         for name, new in self.state_dict().items():
-            if name not in tensors and name.startswith(("embed_label.", "below.")):
+            # The embedding, or the level that a name belongs to: "below.below.up.bias".
+            part = name[: name.rfind("below.") + len("below.")] if "below." in name else name
+            added = part.startswith(("embed_label.", "below."))
+            if added and not any(known.startswith(part) for known in state):
                 adds = name.startswith("embed_label.") or ".up." in name
                 tensors[name] = torch.zeros_like(new) if adds else new
         self.load_state_dict(tensors)

@@ -132,18 +132,19 @@ class Recipe:
     """How noise and data are paired; None leaves them independent."""
 
     def as_dict(self) -> dict[str, Any]:
-        """How it trains, as plain values for a file: the names of loss and times, and the numbers.
+        """How it trains, as plain values for a file: loss, times and coupling by name, and numbers.
 
         >>> RECIPES["mnist"].as_dict()["times"]
         'stratified'
         """
-        function = self.loss
+        function, settings, times = self.loss, set(), draws(self.loss)[0]
         while isinstance(function, partial):
-            function = function.func
-        times = draws(self.loss)[0]
+            function, settings = function.func, settings | function.keywords.keys()
+        name = LOSSES.name_of(function) if settings <= {"times"} else None
         return {
-            "loss": LOSSES.name_of(function) or describe(self.loss),
+            "loss": name or describe(self.loss),
             "times": TIMES.name_of(times) or describe(times),
+            **({"couple": describe(self.couple)} if self.couple else {}),
             **{k: v for k, v in vars(self.train).items() if k != "progress"},
         }
 

@@ -248,5 +248,10 @@ def test_weights_that_are_not_of_a_smaller_network():
         del state[name]
         with pytest.raises(RuntimeError, match=f"Missing key.*{name}"):
             unet(num_classes=3, levels=3).load_partial(state)
+    deep = unet(levels=3).state_dict()
+    del deep["below.up.weight"]  # a level is there whole, or not at all
+    with pytest.raises(RuntimeError, match="Missing key.*below.up.weight"):
+        unet(levels=3).load_partial(deep)
+    unet(levels=4).load_partial(unet(levels=3).state_dict())
     with pytest.raises(RuntimeError, match="size mismatch for enter.weight"):
         unet(base=16).load_partial(unet().state_dict())

@@ -99,12 +99,20 @@ def mine(net, path, x1, *, x0, generator):
         (partial(cfm_loss, times=stratified_times), ("cfm", "stratified")),
         (partial(reference_loss, times=late), ("reference", "late")),
         (mine, ("mine", "")),
+        (partial(reference_loss, beta=1.0), ("reference_loss(beta=1.0)", "inner")),
         (partial(mine, x0=None), ("mine(x0=None)", "")),
     ],
 )
 def test_a_recipe_names_its_loss_and_its_times(loss, names):
     found = Recipe(loss=loss).as_dict()
     assert (found["loss"], found["times"]) == names
+
+
+def test_a_recipe_with_a_coupling_says_so():
+    def crossed(x0, x1, label, generator):
+        raise NotImplementedError
+
+    assert Recipe(couple=crossed).as_dict()["couple"] == "crossed"
 
 
 def test_the_recipes_of_the_library_by_their_names():
