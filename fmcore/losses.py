@@ -183,7 +183,10 @@ def describe(function: Callable[..., Any] | None) -> str:
         return f"{describe(function.func)}({', '.join(values)})"
     if function is None:
         return ""
-    return getattr(function, "__name__", None) or repr(function)
+    anonymous = (
+        type(function).__repr__ is object.__repr__
+    )  # an address, another one in each process
+    return getattr(function, "__name__", type(function).__name__ if anonymous else repr(function))
 
 
 def _mean(each: Tensor, weight: Tensor | None) -> Tensor:

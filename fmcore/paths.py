@@ -25,6 +25,8 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, is_dataclass
+from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -134,10 +136,17 @@ class ProbabilityPath(ABC):
 
 def _derivative(schedule: Callable[[Tensor], Tensor], t: Tensor) -> Tensor:
     """d schedule / dt at each of the times, in forward mode."""
-    with warnings.catch_warnings():  # of torch's own first use of forward mode
+    t = t.contiguous()  # a time that was expanded over a batch has no place for a tangent
+    return _forward_mode()(schedule, (t,), (torch.ones_like(t),))[1]
+
+
+@cache
+def _forward_mode() -> Callable[..., Any]:
+    """`torch.func.jvp` after its first use, in which torch warns of a part of its own."""
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated", FutureWarning)
-        t = t.contiguous()  # a time that was expanded over a batch has no place for a tangent
-        return torch.func.jvp(schedule, (t,), (torch.ones_like(t),))[1]
+        torch.func.jvp(torch.sin, (torch.zeros(1),), (torch.ones(1),))
+    return torch.func.jvp
 
 
 @dataclass(frozen=True)

@@ -268,5 +268,11 @@ def test_how_a_loss_draws_is_read_from_its_keywords():
 
 def test_a_loss_is_described_in_a_line():
     assert describe(cfm_loss) == "cfm_loss" and describe(None) == ""
+
+    class Pairing:
+        def __call__(self, x0, x1, label=None, *, generator):
+            raise NotImplementedError
+
+    assert describe(Pairing()) == "Pairing"  # not its address, which no later process has
     robust = partial(reference_loss, times=partial(inner_times, margin=0.1), beta=1.0)
     assert describe(robust) == "reference_loss(beta=1.0, times=inner_times(margin=0.1))"
