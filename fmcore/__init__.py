@@ -29,6 +29,7 @@ from fmcore.fields import targets as distributions  # noqa: F401
 from fmcore.guidance import Guided
 from fmcore.images import dequantize
 from fmcore.losses import LOSSES, cfm_loss, reference_loss
+from fmcore.models import clamp_time
 from fmcore.networks import MLP, NETWORKS, UNet
 from fmcore.paths import PATHS, OTPath, ProbabilityPath, VPPath
 from fmcore.sampling import generate
@@ -84,6 +85,7 @@ __all__ = [
     "VPPath",
     "bits_per_dim",
     "cfm_loss",
+    "clamp_time",
     "continuity_residual",
     "dequantize",
     "divergence",

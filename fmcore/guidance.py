@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from fmcore.checks import real
-from fmcore.solvers import VectorField
+from fmcore.models import evaluate, takes_label
 
 
 class Guided(nn.Module):
@@ -31,21 +31,17 @@ class Guided(nn.Module):
     def __init__(self, model: nn.Module, scale: float):
         super().__init__()
         self.scale = real("scale", scale)
-        self.config = getattr(model, "config", {})
-        if network_settings(model).get("num_classes", 0) is None:
-            raise TypeError("guidance needs a network with classes; this one has num_classes=None")
+        if not callable(model) or not takes_label(model):
+            raise TypeError(
+                "guidance needs a network with classes, model(x, t, label), and "
+                f"{type(model).__name__} takes no label"
+            )
         self.model = model
 
     def forward(self, x: Tensor, t: float | Tensor, label: Tensor | None = None) -> Tensor:
         if label is None or self.scale == 0:
             return self.model(x, t)
-        conditional = self.model(x, t, label)
+        conditional = evaluate(self.model, x, t, label)
         if self.scale == 1:
             return conditional
         return torch.lerp(self.model(x, t), conditional, self.scale)
-
-
-def network_settings(model: VectorField) -> dict:
-    """What the network in `model` was built with, if it says so; empty otherwise."""
-    config = getattr(model, "config", {})
-    return config.get("network", config)

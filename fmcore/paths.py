@@ -20,7 +20,6 @@ the last one is the score of p_t (Tweedie).
 
 from __future__ import annotations
 
-import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -84,17 +83,18 @@ class ProbabilityPath(ABC):
         """
         like("x0", x0, "x1", x1)
         t = expand_time(t, x1)
-        return self.a(t) * x1 + self.b(t) * x0, self.da(t) * x1 + self.db(t) * x0
+        xt, ut = self.a(t) * x1 + self.b(t) * x0, self.da(t) * x1 + self.db(t) * x0
+        return xt.to(x1.dtype), ut.to(x1.dtype)  # time is float32 beside half precision
 
     def velocity_to_data(self, v: Tensor, x: Tensor, t: float | Tensor) -> Tensor:
         """E[x1 | x_t = x] from the marginal velocity: (b v - b' x) / (a' b - a b')."""
         _, a, b, da, db = self._schedule(v, x, t, "v")
-        return (b * v - db * x) / (da * b - a * db)
+        return ((b * v - db * x) / (da * b - a * db)).to(x.dtype)
 
     def velocity_to_noise(self, v: Tensor, x: Tensor, t: float | Tensor) -> Tensor:
         """E[x0 | x_t = x] from the marginal velocity: (a' x - a v) / (a' b - a b')."""
         _, a, b, da, db = self._schedule(v, x, t, "v")
-        return (da * x - a * v) / (da * b - a * db)
+        return ((da * x - a * v) / (da * b - a * db)).to(x.dtype)
 
     def velocity_to_score(self, v: Tensor, x: Tensor, t: float | Tensor) -> Tensor:
         """The score, grad log p_t(x) = -E[x0 | x_t = x] / b.
@@ -103,25 +103,25 @@ class ProbabilityPath(ABC):
         """
         t, _, b, _, _ = self._schedule(v, x, t, "v")
         self._refuse(b == 0, t, "the score cannot be told from the velocity where b(t) = 0")
-        return -self.velocity_to_noise(v, x, t.flatten()) / b
+        return (-self.velocity_to_noise(v, x, t.flatten()) / b).to(x.dtype)
 
     def data_to_velocity(self, x1: Tensor, x: Tensor, t: float | Tensor) -> Tensor:
         """The velocity a' x1 + b' x0 with x0 = (x - a x1) / b; `ValueError` where b(t) = 0."""
         t, a, b, da, db = self._schedule(x1, x, t, "x1")
         self._refuse(b == 0, t, "the velocity cannot be told from the data where b(t) = 0")
-        return da * x1 + db * (x - a * x1) / b
+        return (da * x1 + db * (x - a * x1) / b).to(x.dtype)
 
     def noise_to_velocity(self, x0: Tensor, x: Tensor, t: float | Tensor) -> Tensor:
         """The velocity a' x1 + b' x0 with x1 = (x - b x0) / a; `ValueError` where a(t) = 0."""
         t, a, b, da, db = self._schedule(x0, x, t, "x0")
         self._refuse(a == 0, t, "the velocity cannot be told from the noise where a(t) = 0")
-        return da * (x - b * x0) / a + db * x0
+        return (da * (x - b * x0) / a + db * x0).to(x.dtype)
 
     def score_to_velocity(self, score: Tensor, x: Tensor, t: float | Tensor) -> Tensor:
         """The velocity from the score, through x0 = -b score; `ValueError` where a(t) = 0."""
         t, a, b, _, _ = self._schedule(score, x, t, "score")
         self._refuse(a == 0, t, "the velocity cannot be told from the score where a(t) = 0")
-        return self.noise_to_velocity(-b * score, x, t.flatten())
+        return self.noise_to_velocity((-b * score).to(x.dtype), x, t.flatten())
 
     def _schedule(self, y: Tensor, x: Tensor, t: float | Tensor, name: str) -> tuple[Tensor, ...]:
         """`(t, a, b, a', b')`, shaped to broadcast over `x`; raises unless `y` and `x` match."""
@@ -166,7 +166,8 @@ class OTPath(ProbabilityPath):
     sigma_min: float = 0.0
 
     def __post_init__(self) -> None:
-        real("sigma_min", self.sigma_min, 0, 1)
+        # As a plain number, whatever it was: NumPy's could not be saved.
+        object.__setattr__(self, "sigma_min", real("sigma_min", self.sigma_min, 0, 1))
 
     def a(self, t: Tensor) -> Tensor:
         return t
@@ -201,7 +202,9 @@ class VPPath(ProbabilityPath):
     beta_max: float = 20.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.beta_min <= self.beta_max < math.inf:
+        for name in ("beta_min", "beta_max"):
+            object.__setattr__(self, name, real(name, getattr(self, name)))
+        if not 0 < self.beta_min <= self.beta_max:
             raise ValueError(
                 "beta_min and beta_max must satisfy 0 < beta_min <= beta_max, "
                 f"got {self.beta_min!r} and {self.beta_max!r}"

@@ -1,21 +1,27 @@
-"""Sampling: from noise to images, by solving the ODE of a trained network."""
+"""Sampling: from noise to data, by solving the ODE of a trained network."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from fmcore.checks import class_labels, label_tensor, labels_in_range, randn_like, whole
-from fmcore.guidance import Guided, network_settings
-from fmcore.networks import UNet
-from fmcore.paths import ProbabilityPath
+from fmcore.checks import (
+    class_labels,
+    floating,
+    label_tensor,
+    labels_in_range,
+    randn_like,
+    require_generator,
+    whole,
+)
+from fmcore.models import classes, evaluate, evaluating, home, sample_shape, takes_label
 from fmcore.solvers import ButcherTableau, Solution, VectorField, odeint
-from fmcore.solvers.tableaus import find_tableau
 
-DEFAULT_STEPS = 10
+DEFAULT_STEPS = 5
 
 
 @torch.no_grad()
@@ -23,32 +29,33 @@ def generate(
     model: nn.Module | VectorField,
     n: int,
     *,
-    method: str | ButcherTableau = "heun",
+    method: str | ButcherTableau = "midpoint",
     steps: int | None = None,
     rtol: float | None = None,
     atol: float | None = None,
+    last_step: str | ButcherTableau | None = None,
     generator: torch.Generator | None = None,
     x0: Tensor | None = None,
     label: Tensor | None = None,
-    shape: tuple[int, ...] | None = None,
+    shape: Sequence[int] | None = None,
     batch_size: int = 256,
-    avoid_end: bool = True,
+    clamp: bool | None = None,
 ) -> Tensor:
-    """`n` images `(n, C, H, W)` in [-1, 1]: where the field `model` carries the noise x0.
+    """`n` samples `(n, *shape)`: where the field `model` carries the noise x0.
 
         x1 = x0 + int_0^1 model(x_t, t) dt
 
-    `steps` steps of `method` (default: 10), or adaptive ones with `rtol` and `atol`. The noise
-    is drawn from `generator`, or given as `x0` `(n, C, H, W)`; it determines the result. `label`
-    `(n,)` goes to a network with classes (`num_classes` itself means none). `shape` is that of one
-    image; a `FlowModel` knows its own. At most `batch_size` images are computed at once. The model
-    is left as it was.
+    `steps` steps of `method` (default: 5), or adaptive ones with `rtol` and `atol`. `last_step`
+    is the method of the last of the `steps`, if it is to be another (see `solve_in_two`).
 
-    Where the path of a `FlowModel` ends without noise, as with sigma_min = 0, its velocity at t = 1
-    is 0/0, and near it errors of x are multiplied by 1/(1 - t). (A bare `UNet` does not say what
-    its path was; this one is assumed.) A method whose steps end with an evaluation there (Heun,
-    RK4) therefore takes its last step by the midpoint rule, as Karras et al. 2022, algorithm 1
-    takes it by Euler's. With `avoid_end=False` it is evaluated at t = 1 all the same.
+    The noise is drawn from `generator`, or given as `x0` `(n, *shape)`; it determines the result,
+    which has the device and dtype of the model's weights, or else those of `x0`. `label` `(n,)`
+    goes to a network with classes (`num_classes` itself means none). `shape` is that of one sample:
+    a `FlowModel` knows its own, a network that `fit` trained remembers that of its data, and any
+    other network for images of one channel draws `(1, 28, 28)`. At most `batch_size` samples are
+    computed at once. With `clamp`, samples are clamped to [-1, 1]; left out, images `(C, H, W)` are
+    and points are not. The model is left as it was, and several threads may draw from it at once.
+    No graph is kept; for gradients use `odeint`.
 
     Raises `ValueError` or `TypeError` if the arguments do not fit, and as `odeint` does.
 
@@ -58,43 +65,50 @@ def generate(
     torch.Size([3, 1, 28, 28])
     """
     n, batch_size = whole("n", n), whole("batch_size", batch_size)
-    parameters = model.parameters() if isinstance(model, nn.Module) else iter(())
-    weights = next(parameters, torch.empty(()))
+    if clamp not in (None, True, False):
+        raise TypeError(f"clamp must be True, False or None, got {clamp!r}")
     if x0 is None:
-        x0 = randn_like(torch.empty(n, *_shape(model, shape)), generator)
-    elif len(x0) != n:
-        raise ValueError(f"x0 must hold n={n} images, got shape {tuple(x0.shape)}")
-    label = None if label is None else _labels(model, label, n)
+        sides, g = _shape(model, shape), require_generator(generator)
+        x0 = randn_like(torch.empty(n, *sides, device=g.device), g)
+    else:
+        x0 = _given(x0, n, shape)
+    device, dtype = home(model) or (x0.device, x0.dtype)
+    label = None if label is None else _labels(model, label, n).to(device)
     if steps is None and rtol is None and atol is None:
         steps = DEFAULT_STEPS
-
-    ends_with_evaluation = max(find_tableau(method).c) == 1 and rtol is None and atol is None
-    short = avoid_end and ends_with_evaluation and _path_ends_without_noise(model)
-
-    def solve(field: VectorField, noise: Tensor) -> Tensor:
-        if short:
-            return solve_short_of_the_end(field, noise, method=method, steps=steps).x
-        return odeint(field, noise, method=method, steps=steps, rtol=rtol, atol=atol).x
-
-    with _evaluating(model):
-        images = []
+    solve = partial(odeint, method=method, steps=steps, rtol=rtol, atol=atol)
+    if last_step is not None:
+        if rtol is not None or atol is not None:
+            raise ValueError("last_step is that of a number of steps; rtol and atol have none")
+        solve = partial(solve_in_two, method=method, steps=steps, last_step=last_step)
+    samples = []
+    with evaluating(model):
         for first in range(0, n, batch_size):
             rows = slice(first, first + batch_size)
-            noise = x0[rows].to(weights.device, weights.dtype)
-            field = model if label is None else _of_class(model, label[rows].to(weights.device))
-            images.append(solve(field, noise).clamp(-1, 1))
-    return torch.cat(images)
+            y = None if label is None else label[rows]
+            noise = x0[rows].to(device, dtype)
+            samples.append(solve(lambda x, t, y=y: evaluate(model, x, t, y), noise).x)
+    x1 = torch.cat(samples)
+    is_image = x1.ndim == 4
+    return x1.clamp(-1, 1) if (is_image if clamp is None else clamp) else x1
 
 
-def solve_short_of_the_end(
-    v: VectorField, x0: Tensor, *, method: str | ButcherTableau, steps: int | None
+def solve_in_two(
+    v: VectorField,
+    x0: Tensor,
+    *,
+    method: str | ButcherTableau,
+    steps: int | None,
+    last_step: str | ButcherTableau = "midpoint",
 ) -> Solution:
-    """From t = 0 to 1 without evaluating v at t = 1: the last of `steps` is a midpoint step.
+    """From t = 0 to 1 in `steps` equal steps of `method`, of which the last is one of `last_step`.
 
-    For methods whose steps end with an evaluation; midpoint and Euler do not need it. Raises as
-    `odeint` does.
+    Where a path ends without noise, as with sigma_min = 0, its velocity at t = 1 is 0/0, and near
+    it errors of x are multiplied by 1/(1 - t). A method whose steps end with an evaluation there
+    (Heun, RK4) can be spared it by a last step of the midpoint rule, as Karras et al. 2022,
+    algorithm 1 takes it by Euler's. Raises as `odeint` does.
 
-    >>> solve_short_of_the_end(lambda x, t: -x / (1 - t), torch.ones(1, 1), method="rk4", steps=2).x
+    >>> solve_in_two(lambda x, t: -x / (1 - t), torch.ones(1, 1), method="rk4", steps=2).x
     tensor([[0.]])
     """
     steps = whole("steps", steps)
@@ -102,7 +116,7 @@ def solve_short_of_the_end(
     if steps > 1:
         before = odeint(v, x, (0.0, end), method=method, steps=steps - 1)
         x, nfe = before.x, before.nfe
-    last = odeint(v, x, (end, 1.0), method="midpoint", steps=1)
+    last = odeint(v, x, (end, 1.0), method=last_step, steps=1)
     return Solution(last.x, last.t, nfe + last.nfe, steps, 0)
 
 
@@ -125,51 +139,36 @@ def counted(model: nn.Module) -> Generator[list[int]]:
         hook.remove()
 
 
-@contextmanager
-def _evaluating(model: VectorField) -> Generator[None]:
-    """In evaluation mode; afterwards every part is in its own again, whatever wraps it."""
-    if not isinstance(model, nn.Module):
-        yield
-        return
-    modes = {part: part.training for part in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for part, training in modes.items():
-            part.training = training
-
-
-def _of_class(model: Callable[..., Tensor], label: Tensor) -> VectorField:
-    return lambda x, t: model(x, t, label)
-
-
 def _labels(model: VectorField, label: Tensor, n: int) -> Tensor:
     """The labels, checked as far as the network says how many classes it has."""
-    classes = network_settings(model).get("num_classes")
-    if classes is None:
-        return label_tensor(label, n)
-    return labels_in_range(class_labels(label, n), classes)  # on a GPU the network does not check
+    label, count = label_tensor(label, n), classes(model)
+    if not takes_label(model):
+        raise ValueError(f"a label was given, and {type(model).__name__} takes none")
+    # On a GPU the network does not check its labels.
+    return label if count is None else labels_in_range(class_labels(label, n), count)
 
 
-def _path_ends_without_noise(model: VectorField) -> bool:
-    """Whether b(1) = 0 on the path of the model. Of a bare network, it is assumed."""
-    if isinstance(model, Guided):
-        return _path_ends_without_noise(model.model)
-    path = getattr(model, "path", None)
-    if not isinstance(path, ProbabilityPath):
-        return isinstance(model, UNet)
-    return path.b(torch.ones(())).item() == 0
+def _given(x0: Tensor, n: int, shape: Sequence[int] | None) -> Tensor:
+    """The noise that was given, if it is `n` samples of that shape."""
+    floating("x0", x0)
+    if x0.ndim < 1 or len(x0) != n:
+        raise ValueError(f"x0 must hold n={n} samples, got shape {tuple(x0.shape)}")
+    if shape is not None and x0.shape[1:] != _sides(shape):
+        raise ValueError(f"x0 must be (n, *shape) with shape={shape}, got {tuple(x0.shape)}")
+    return x0
 
 
-def _shape(model: VectorField, shape: tuple[int, ...] | None) -> tuple[int, ...]:
-    """The shape of one image: as asked for, as the model says, or that of MNIST for a `UNet`."""
-    config = getattr(model, "config", {})
-    if shape is None and "in_channels" in config:
-        shape = (config["in_channels"], 28, 28)
-    shape = shape or config.get("shape")
-    if shape is None:
-        raise ValueError(f"{type(model).__name__} does not say what it draws: pass shape=(C, H, W)")
-    if not isinstance(shape, list | tuple | torch.Size):
-        raise TypeError(f"shape must be that of one image, (C, H, W), got {shape!r}")
-    return tuple(shape)
+def _shape(model: VectorField, shape: Sequence[int] | None) -> tuple[int, ...]:
+    """The shape of one sample: as asked for, or as the model says."""
+    if shape is None and (shape := sample_shape(model)) is None:
+        raise ValueError(
+            f"{type(model).__name__} does not say what it draws: pass shape=, that of one sample, "
+            "such as (3, 32, 32) for images or (2,) for points"
+        )
+    return _sides(shape)
+
+
+def _sides(shape: Sequence[int]) -> tuple[int, ...]:
+    if not isinstance(shape, list | tuple):
+        raise TypeError(f"shape must be that of one sample, such as (1, 28, 28), got {shape!r}")
+    return tuple(whole("each side of shape", side) for side in shape)

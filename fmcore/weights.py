@@ -7,6 +7,7 @@ belong to, so that a file is enough to sample. Pickle is never read.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +16,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from fmcore.checks import whole
 from fmcore.files import ASSETS, replacing, writable
+from fmcore.models import evaluate, layers
 from fmcore.networks import NETWORKS
 from fmcore.paths import PATHS, ProbabilityPath
 from fmcore.tables import Table
@@ -25,7 +28,11 @@ class FlowModel(nn.Module):
     """A network with the path it was trained on: callable as `v(x, t)`, ready to sample and save.
 
     `shape` is that of one sample, e.g. (1, 28, 28); `about` holds whatever else is worth knowing
-    (data, recipe, seed, device, time) as plain JSON values. `.config` is all but the weights.
+    (data, recipe, seed, device, time) as plain JSON values. `.config` is all but the weights: what
+    is accepted here can be saved.
+
+    Raises `TypeError` if the network or the path is in no table, if the network has no `config`
+    that builds it anew, or if a value cannot be written as JSON.
 
     >>> import torch
     >>> from fmcore.networks import UNet
@@ -39,8 +46,8 @@ class FlowModel(nn.Module):
         self,
         net: nn.Module,
         path: ProbabilityPath,
-        shape: tuple[int, ...],
-        about: dict | None = None,
+        shape: Sequence[int],
+        about: Mapping[str, Any] | None = None,
     ):
         super().__init__()
         if NETWORKS.name_of(type(net)) is None or PATHS.name_of(type(path)) is None:
@@ -48,16 +55,25 @@ class FlowModel(nn.Module):
                 f"net must be one of {list(NETWORKS)} and path one of {list(PATHS)}, got "
                 f"{type(net).__name__} and {type(path).__name__}: add yours to NETWORKS or PATHS"
             )
+        arguments = getattr(net, "config", None)
+        if not isinstance(arguments, Mapping):
+            raise TypeError(
+                f"{type(net).__name__}.config must hold the arguments that build it anew, "
+                f"got {arguments!r}"
+            )
+        if not isinstance(shape, list | tuple):
+            raise TypeError(f"shape must be that of one sample, such as (2,), got {shape!r}")
         self.net, self.path = net, path
         self.config: dict[str, Any] = {
-            "network": {"name": type(net).__name__, **cast(Any, net).config},
+            "network": {"name": type(net).__name__, **arguments},
             "path": {"name": type(path).__name__, **asdict(cast(Any, path))},
-            "shape": list(shape),
-            "about": about or {},
+            "shape": [whole("each side of shape", side) for side in shape],
+            "about": dict(about or {}),
         }
+        self.config = json.loads(json.dumps(self.config, default=_plain))
 
     def forward(self, x: Tensor, t: float | Tensor, label: Tensor | None = None) -> Tensor:
-        v = self.net(x, t) if label is None else self.net(x, t, label)
+        v = evaluate(self.net, x, t, label)
         return v.to(x.dtype)  # under autocast a network answers in half precision
 
 
@@ -66,9 +82,10 @@ def save_weights(model: FlowModel, file: str | Path) -> None:
 
     Raises `TypeError` unless it is a `FlowModel`, `ValueError` if the file cannot be written.
     """
-    if not isinstance(model, FlowModel):
+    inside = next((layer for layer in layers(model) if isinstance(layer, FlowModel)), None)
+    if inside is None:
         raise TypeError(f"model must be a FlowModel, got {type(model).__name__}")
-    file = writable(file)
+    model, file = inside, writable(file)
     tensors = {k: v.detach().cpu().contiguous() for k, v in model.net.state_dict().items()}
     with replacing(file) as stream:
         stream.write(save(tensors, metadata={"fmcore": json.dumps(model.config)}))
@@ -76,6 +93,9 @@ def save_weights(model: FlowModel, file: str | Path) -> None:
 
 def load_weights(file: str | Path) -> FlowModel:
     """The model in a file that `save_weights` wrote, in evaluation mode, on the CPU.
+
+    Its weights are frozen, so that no graph is built for them where nobody asks for one: call
+    `.requires_grad_()` to differentiate in them. `fit` does so itself.
 
     Raises `FileNotFoundError` if there is none; `ValueError` if it is damaged, if it is not
     safetensors, or if its tensors do not fit the network it names. No code in a file is ever run.
@@ -106,7 +126,14 @@ def load_weights(file: str | Path) -> FlowModel:
     if problem := misfit(net, tensors):
         raise ValueError(f"{file} does not fit the network it names, {network['name']}: {problem}")
     load_tensors(net, tensors)
-    return model.eval()
+    return model.eval().requires_grad_(False)
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's numbers and torch's as Python's, for JSON."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"a configuration must hold plain numbers, texts and lists, got {value!r}")
 
 
 def _built(table: Table, config: dict) -> Any:

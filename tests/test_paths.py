@@ -161,7 +161,7 @@ def test_sigma_min_outside_its_range_is_refused(sigma):
 
 @pytest.mark.parametrize("betas", [(0.0, 1.0), (2.0, 1.0), (0.1, float("inf"))])
 def test_impossible_diffusion_rates_are_refused(betas):
-    with pytest.raises(ValueError, match="0 < beta_min <= beta_max, got"):
+    with pytest.raises(ValueError, match="beta_min .* got|beta_max .* got"):
         VPPath(*betas)
 
 

@@ -1,15 +1,20 @@
 """Sampling: the ODE of a known field, batches, determinism, and the end of the path."""
 
 import math
+import threading
+from types import SimpleNamespace
 
 import pytest
 import torch
 from small import Linear, gen, unet
+from torch.optim.swa_utils import AveragedModel
 
 from fmcore.guidance import Guided
+from fmcore.models import clamp_time, home
 from fmcore.networks import UNet
 from fmcore.paths import OTPath
-from fmcore.sampling import counted, generate, solve_short_of_the_end
+from fmcore.sampling import counted, generate, solve_in_two
+from fmcore.solvers import SOLVERS, odeint
 from fmcore.weights import FlowModel
 
 
@@ -25,15 +30,90 @@ def test_it_solves_the_ode(how):
     torch.testing.assert_close(x, noise() * math.exp(-1), atol=1e-5, rtol=1e-5)
 
 
-def test_ten_steps_of_heun_unless_told_otherwise():
+def test_five_midpoint_steps_unless_told_otherwise():
     model = Linear(-1.0)
-    generate(model, 3, x0=noise())
-    assert len(model.calls) == 20
+    x = generate(model, 3, x0=noise())
+    assert len(model.calls) == 10  # evaluations
+    h = 1 / 5
+    torch.testing.assert_close(x, noise() * (1 - h + h**2 / 2) ** 5)
 
 
-def test_images_are_clamped():
+@pytest.mark.parametrize("method", SOLVERS)
+def test_the_method_is_the_one_that_was_asked_for(method):
+    """Bit for bit what `odeint` gives, on a path that ends without noise and for a bare network."""
+    for model in (FlowModel(unet(), OTPath(0.0), (1, 8, 8)), unet()):
+        x0 = torch.randn(2, 1, 8, 8, generator=gen())
+        with torch.no_grad():
+            expected = odeint(model, x0, method=method, steps=3).x
+        assert torch.equal(generate(model, 2, x0=x0, method=method, steps=3, clamp=False), expected)
+
+
+def test_images_are_clamped_and_points_are_not():
     x = generate(Linear(5.0), 3, x0=noise(), steps=50)
     assert x.min() == -1 and x.max() == 1
+    points = torch.randn(4000, 2, generator=gen())
+    moved = generate(lambda x, t: torch.full_like(x, 3.0), 4000, x0=points)
+    torch.testing.assert_close(moved, points + 3)  # N(0, I) goes to N(3, I)
+    assert abs(moved.std().item() - 1) < 0.03
+
+
+def test_clamping_can_be_asked_for_and_declined():
+    raw = generate(Linear(5.0), 3, x0=noise(), steps=50, clamp=False)
+    assert raw.abs().max() > 5
+    points = torch.tensor([[0.5, 3.0]])
+    still = generate(lambda x, t: torch.zeros_like(x), 1, x0=points, clamp=True)
+    assert still.tolist() == [[0.5, 1.0]]
+
+
+WRAPPERS = {
+    "compile": lambda net: torch.compile(net, backend="eager"),
+    "parallel": torch.nn.DataParallel,
+    "averaged": AveragedModel,
+    "model": lambda net: FlowModel(net, OTPath(), (1, 28, 28)),
+    "guided": lambda net: Guided(net, 1.0),
+    "clamped": clamp_time,
+    "function": lambda net: lambda x, t, y: net(x, t, y),
+}
+
+
+@pytest.mark.parametrize("wrap", WRAPPERS.values(), ids=WRAPPERS)
+@pytest.mark.parametrize("method", ["midpoint", "heun"])
+def test_a_wrapper_draws_what_the_network_draws(wrap, method):
+    net, label = UNet(base=8, num_classes=10), torch.tensor([3, 8])
+    how = dict(label=label, method=method, steps=2, shape=(1, 28, 28))
+    expected = generate(net, 2, generator=gen(), **how)
+    torch.testing.assert_close(generate(wrap(net), 2, generator=gen(), **how), expected)
+
+
+def test_a_wrapper_knows_the_shape_and_the_classes_of_what_is_inside():
+    net = UNet(base=8, num_classes=10)
+    for name, wrap in WRAPPERS.items():
+        if name != "function":
+            assert generate(wrap(net), 2, steps=1, generator=gen()).shape == (2, 1, 28, 28)
+            with pytest.raises(ValueError, match=r"labels must lie in \[0, 9\]"):
+                generate(wrap(net), 1, steps=1, generator=gen(), label=torch.tensor([11]))
+
+
+def test_a_label_that_would_be_dropped_is_refused():
+    label = torch.tensor([0, 1])
+    for model in (unet(), FlowModel(unet(), OTPath(), (1, 8, 8)), lambda x, t: x):
+        with pytest.raises(ValueError, match="a label was given, and .* takes none"):
+            generate(model, 2, shape=(1, 8, 8), generator=gen(), label=label)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [SimpleNamespace(sample_size=32), None, "unet", {"network": "unet"}, {"network": None}, {}],
+)
+def test_a_config_of_another_kind_says_nothing(config):
+    """Other libraries have a `config` as well: a namespace, a data class, or nothing."""
+    model = Linear(-1.0)
+    model.config = config
+    x = generate(model, 3, x0=noise(), label=torch.zeros(3))
+    torch.testing.assert_close(x, generate(Linear(-1.0), 3, x0=noise()))
+    assert Guided(model, 2.0)(noise(), 0.5).shape == noise().shape
+    with pytest.raises(ValueError, match="does not say what it draws: pass shape="):
+        generate(model, 2, generator=gen())
 
 
 def test_labels_go_with_their_images_through_batches():
@@ -90,11 +170,55 @@ def test_parts_in_evaluation_stay_there_whatever_wraps_them():
     assert not net.training and not net.leave.training and net.block1.training
 
 
+def test_threads_may_draw_from_one_model_at_once():
+    """Each of them evaluates it in evaluation mode, and the last one gives its modes back."""
+    net, modes, inside = unet().train(), [], threading.Barrier(3)
+    net.block1.eval()
+
+    def note(module, arguments):
+        modes.append(module.training)
+
+    net.register_forward_pre_hook(note)
+    net.leave.register_forward_pre_hook(note)
+
+    def draw(steps):
+        inside.wait()  # all of them begin together and end one after the other
+        generate(net, 2, steps=steps, generator=gen(), shape=(1, 8, 8))
+
+    threads = [threading.Thread(target=draw, args=(steps,)) for steps in (1, 2, 4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(modes) == 2 * 2 * (1 + 2 + 4) and not any(modes)
+    assert net.training and net.leave.training and not net.block1.training
+
+
 def test_any_field_will_do():
     x0 = noise()
     x = generate(lambda x, t: -x, 3, method="rk4", steps=20, x0=x0)
     torch.testing.assert_close(x, x0 * math.exp(-1), atol=1e-6, rtol=1e-5)
     assert generate(lambda x, t: -x, 2, shape=(3, 4, 4), generator=gen()).shape == (2, 3, 4, 4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_a_field_without_weights_answers_in_the_dtype_of_the_noise(dtype):
+    x0 = noise().to(dtype)
+    x = generate(lambda x, t: -x, 3, method="rk4", steps=20, x0=x0)
+    assert x.dtype == dtype
+    exact = x0.double() * math.exp(-1)
+    torch.testing.assert_close(x.double(), exact, atol=1e-6, rtol=2 * torch.finfo(dtype).eps + 1e-6)
+
+
+def test_weights_or_buffers_say_the_dtype():
+    x0 = torch.randn(2, 1, 8, 8, generator=gen())
+    assert generate(unet().double(), 2, x0=x0, steps=1).dtype == torch.float64
+    field = torch.nn.Identity()
+    assert home(field) is None
+    field.register_buffer("count", torch.zeros(1, dtype=torch.int64))
+    assert home(field) is None
+    field.register_buffer("rate", torch.zeros(1, dtype=torch.float16))
+    assert home(field) == (torch.device("cpu"), torch.float16)
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int32])
@@ -116,10 +240,20 @@ def test_a_plain_unet_draws_images_of_mnist_size():
         ({"n": 2.0}, TypeError, "n must be a whole number"),
         ({"batch_size": 0}, ValueError, "batch_size must be a whole number"),
         ({"x0": None}, TypeError, "generator must be a torch.Generator"),
-        ({"n": 4}, ValueError, r"x0 must hold n=4 images, got shape \(3, 1, 4, 4\)"),
+        ({"n": 4}, ValueError, r"x0 must hold n=4 samples, got shape \(3, 1, 4, 4\)"),
         ({"label": torch.zeros(2)}, ValueError, r"label must have shape \(3,\)"),
         ({"label": [1, 2, 3]}, TypeError, r"label must be a tensor \(3,\), got list"),
-        ({"x0": None, "shape": 28}, TypeError, r"that of one image, \(C, H, W\), got 28"),
+        ({"x0": [1.0]}, TypeError, "x0 must be a tensor of a floating dtype, got list"),
+        (
+            {"x0": torch.zeros(3, 1, dtype=torch.int64)},
+            TypeError,
+            "floating dtype, got torch.int64",
+        ),
+        ({"shape": (1, 5, 4)}, ValueError, r"x0 must be \(n, \*shape\) with shape=\(1, 5, 4\)"),
+        ({"x0": None, "shape": (0, 4)}, ValueError, "each side of shape .* got 0"),
+        ({"x0": None, "shape": (2.5,)}, TypeError, "each side of shape .* got 2.5"),
+        ({"clamp": "yes"}, TypeError, "clamp must be True, False or None, got 'yes'"),
+        ({"x0": None, "shape": 28}, TypeError, r"that of one sample, such as .* got 28"),
         ({"method": "rk5"}, ValueError, "heun.*got 'rk5'"),
         ({"steps": 0}, ValueError, "steps"),
         ({"steps": 3, "rtol": 1e-3, "atol": 1e-3}, ValueError, "either steps, or"),
@@ -184,31 +318,39 @@ class ToOne(torch.nn.Module):
 @pytest.mark.parametrize(
     ("method", "steps", "nfe"), [("heun", 5, 10), ("heun", 1, 2), ("rk4", 3, 10), ("dopri5", 2, 8)]
 )
-def test_the_end_is_not_asked_where_the_path_is_bare(method, steps, nfe):
+def test_a_last_step_by_midpoint_spares_the_end(method, steps, nfe):
     model = ToOne(OTPath(sigma_min=0.0))
-    x = generate(model, 3, x0=noise(), method=method, steps=steps)
+    how = dict(x0=noise(), method=method, steps=steps)
+    x = generate(model, 3, last_step="midpoint", **how)
     assert len(model.times) == nfe and max(model.times) < 1
     torch.testing.assert_close(x, torch.full_like(x, 0.3))  # the paths are straight
     with pytest.raises(ValueError, match="NaN or infinity"):  # 0/0
-        generate(model, 3, x0=noise(), method=method, steps=steps, avoid_end=False)
+        generate(model, 3, **how)
 
 
-def test_the_last_step_is_midpoint_and_the_others_are_not():
-    """For v = -x each is known: a step of Heun and one of midpoint multiply by 1 - h + h^2/2,
+def test_the_last_step_is_another_and_the_others_are_not():
+    """For v = -x each is known: a step of Euler multiplies by 1 - h, one of midpoint by h^2/2 more,
     a step of RK4 by two terms more."""
     h = 1 / 4
-    low = 1 - h + h**2 / 2
-    high = low - h**3 / 6 + h**4 / 24
-    model = Linear(-1.0)
-    for path, expected in ((OTPath(0.0), high**3 * low), (OTPath(0.1), high**4)):
-        model.path = path
-        x = generate(model, 3, x0=noise(), method="rk4", steps=4)
+    euler, midpoint = 1 - h, 1 - h + h**2 / 2
+    rk4 = midpoint - h**3 / 6 + h**4 / 24
+    factors = {"midpoint": rk4**3 * midpoint, "euler": rk4**3 * euler, None: rk4**4}
+    for last_step, expected in factors.items():
+        x = generate(Linear(-1.0), 3, x0=noise(), method="rk4", steps=4, last_step=last_step)
         torch.testing.assert_close(x, expected * noise(), rtol=1e-6, atol=1e-7)
 
 
+def test_a_last_step_needs_a_number_of_steps():
+    how = dict(method="dopri5", rtol=1e-3, atol=1e-3)
+    with pytest.raises(ValueError, match="last_step is that of a number of steps"):
+        generate(Linear(-1.0), 3, x0=noise(), last_step="midpoint", **how)
+    with pytest.raises(ValueError, match="method must be one of.*got 'middle'"):
+        generate(Linear(-1.0), 3, x0=noise(), last_step="middle")
+
+
 @pytest.mark.parametrize(("steps", "nfe"), [(1, 2), (4, 14)])
-def test_short_of_the_end_is_a_solution_with_its_costs(steps, nfe):
-    found = solve_short_of_the_end(lambda x, t: -x, noise(), method="rk4", steps=steps)
+def test_a_solve_in_two_is_a_solution_with_its_costs(steps, nfe):
+    found = solve_in_two(lambda x, t: -x, noise(), method="rk4", steps=steps)
     assert (found.nfe, found.accepted, found.rejected, found.t) == (nfe, steps, 0, 1.0)
 
 
@@ -224,32 +366,10 @@ def test_evaluations_are_counted_until_the_end_of_the_block():
     assert rows == []
 
 
-@pytest.mark.parametrize("method", ["euler", "midpoint"])
-def test_methods_that_do_not_ask_there_are_left_alone(method):
-    """By counting: a replaced step of Euler would ask twice."""
-    model = ToOne(OTPath(sigma_min=0.0))
-    generate(model, 3, x0=noise(), method=method, steps=4)
-    assert len(model.times) == {"euler": 4, "midpoint": 8}[method]
-
-
-def test_adaptive_steps_and_bad_ones_are_as_they_were():
+def test_adaptive_steps_and_bad_ones():
     model = Linear(-1.0)
-    model.path = OTPath(0.0)
     x = generate(model, 3, x0=noise(), method="dopri5", rtol=1e-6, atol=1e-6)
     torch.testing.assert_close(x, noise() * math.exp(-1), atol=1e-5, rtol=1e-5)
     for how in ({"steps": 0}, {"steps": 2.5}, {"steps": 3, "rtol": 1e-3, "atol": 1e-3}):
         with pytest.raises((ValueError, TypeError), match="steps"):
             generate(model, 3, x0=noise(), **how)
-
-
-def test_bare_and_guided_networks_are_spared_as_well():
-    net = unet(num_classes=3)
-    times = []
-    net.register_forward_pre_hook(lambda _, arguments: times.append(float(arguments[1])))
-    how = dict(x0=torch.randn(2, 1, 8, 8, generator=gen()), label=torch.tensor([0, 1]), steps=2)
-    on_path = {path: FlowModel(net, path, (1, 8, 8)) for path in (OTPath(0.0), OTPath(0.1))}
-    for model in (net, Guided(net, 2.0), Guided(on_path[OTPath(0.0)], 2.0)):
-        generate(model, 2, **how)
-        assert max(times) == 0.75
-    generate(Guided(on_path[OTPath(0.1)], 2.0), 2, **how)
-    assert max(times) == 1.0

@@ -3,6 +3,8 @@ r"""Time as a vector: waves of many frequencies, from which a network can read t
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,15 +29,21 @@ class TimeEmbedding(nn.Module):
 
     def __init__(self, dim: int, scale: float = 1000.0):
         super().__init__()
-        if whole("dim", dim) < 4 or dim % 2:
-            raise ValueError(f"dim must be even and at least 4, got {dim}")
-        positive("scale", scale)
+        dim, scale = whole("dim", dim, least=4), positive("scale", scale)
+        if dim % 2:
+            raise ValueError(f"dim must be even, got {dim}")
         k = torch.arange(dim // 2, dtype=torch.float64)
         frequencies = scale * torch.exp(-math.log(10000) * k / (dim // 2 - 1))
         # A constant, not a parameter: it follows the module to its device, not into the weights.
         self.register_buffer("frequencies", frequencies.float(), persistent=False)
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
+        """Moves with the network, but stays in float32: 1000 t in bfloat16 is off by radians."""
+        before = self.frequencies
+        super()._apply(fn, recurse)
+        self.frequencies = before.to(self.frequencies.device)
+        return self
+
     def forward(self, t: Tensor) -> Tensor:
-        # In float32, whatever t has: 1000 t in bfloat16 would be off by several radians.
-        angles = t[:, None].to(self.frequencies.dtype) * self.frequencies  # (B, dim / 2)
+        angles = t[:, None] * self.frequencies  # (B, dim / 2), in float32 or better
         return torch.cat([angles.cos(), angles.sin()], dim=-1).to(t.dtype)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fmcore.checks import batch_time
+from fmcore.checks import batch_time, positive, whole
 from fmcore.networks.embedding import TimeEmbedding
 
 
@@ -30,10 +30,8 @@ class MLP(nn.Module):
         time_scale: float = 20.0,
     ):
         super().__init__()
-        if dim < 1 or hidden < 1 or depth < 1:
-            raise ValueError(
-                f"dim, hidden and depth must be at least 1, got {dim}, {hidden}, {depth}"
-            )
+        dim, hidden, depth = whole("dim", dim), whole("hidden", hidden), whole("depth", depth)
+        time_dim, time_scale = whole("time_dim", time_dim, 4), positive("time_scale", time_scale)
         self.config: dict[str, Any] = dict(
             dim=dim, hidden=hidden, depth=depth, time_dim=time_dim, time_scale=time_scale
         )
@@ -47,4 +45,5 @@ class MLP(nn.Module):
         dim = self.config["dim"]
         if x.ndim != 2 or x.shape[1] != dim:
             raise ValueError(f"x must have shape (B, {dim}), got {tuple(x.shape)}")
-        return self.layers(torch.cat([x, self.embed_time(batch_time(t, x))], dim=-1))
+        waves = self.embed_time(batch_time(t, x)).to(x.dtype)
+        return self.layers(torch.cat([x, waves], dim=-1))

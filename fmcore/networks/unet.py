@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fmcore.checks import batch_time, class_labels, labels_in_range, whole
+from fmcore.checks import batch_time, class_labels, labels_in_range, positive, whole
 from fmcore.networks.blocks import GroupNorm, Level, ResBlock
 from fmcore.networks.embedding import TimeEmbedding
 
@@ -56,14 +56,14 @@ class UNet(nn.Module):
         levels: int = 2,
     ):
         super().__init__()
+        base, groups = whole("base", base), whole("groups", groups)
+        if base % groups:
+            raise ValueError(f"base must be a multiple of groups={groups}, got {base}")
         levels = whole("levels", levels, least=2)
-        if groups < 1 or base < 1 or base % groups:
-            raise ValueError(f"base must be a positive multiple of groups={groups}, got {base}")
-        if in_channels < 1 or (num_classes is not None and num_classes < 1):
-            raise ValueError(
-                "in_channels and num_classes must be at least 1, "
-                f"got in_channels={in_channels}, num_classes={num_classes}"
-            )
+        in_channels = whole("in_channels", in_channels)
+        time_dim, time_scale = whole("time_dim", time_dim, 4), positive("time_scale", time_scale)
+        if num_classes is not None:
+            num_classes = whole("num_classes", num_classes)
         self.config: dict[str, Any] = dict(
             base=base,
             time_dim=time_dim,
@@ -103,7 +103,10 @@ class UNet(nn.Module):
                 f"x must have shape (B, {channels}, H, W) with H and W multiples of {unit}, "
                 f"got {tuple(x.shape)}"
             )
-        embedding = self.embed_time(batch_time(t, x))
+        waves, *layers = self.embed_time
+        embedding = waves(batch_time(t, x)).to(x.dtype)
+        for layer in layers:
+            embedding = layer(embedding)
         if self.config["num_classes"] is not None:
             embedding = embedding + self.embed_label(self._labels(label, x))
         elif label is not None:

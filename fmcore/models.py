@@ -1,0 +1,184 @@
+"""What a model says of itself, through whatever wraps it: its labels, its shape, its modes.
+
+A model is any callable `v(x, t)` or `v(x, t, label)`. `torch.compile`, `DataParallel`,
+`AveragedModel`, `Guided` and a `FlowModel` hold another model and add no weights to it. A question
+put to a wrapper is answered by the first model inside that knows.
+"""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import chain
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+
+LABEL_NAMES = ("label", "y", "condition")
+"""What the third argument of a model may be called if it can only be given by name."""
+
+
+def layers(model: Any) -> Iterator[Any]:
+    """`model`, and what it wraps: as long as it has a single child and no weights of its own.
+
+    >>> net = nn.Sequential(nn.Linear(1, 1), nn.Linear(1, 1))
+    >>> [type(layer).__name__ for layer in layers(nn.DataParallel(net))]
+    ['DataParallel', 'Sequential']
+    """
+    yield model
+    while isinstance(model, nn.Module):
+        children = [*model.children()]
+        if len(children) != 1 or any(True for _ in model.parameters(recurse=False)):
+            return
+        (model,) = children
+        yield model
+
+
+def settings(model: Any) -> dict[str, Any]:
+    """The numbers that the network in `model` was built with, if it says so; empty otherwise.
+
+    They are its `config`, or the part "network" of it. A `config` of another kind says nothing.
+
+    >>> from fmcore.networks import UNet
+    >>> settings(nn.DataParallel(UNet(base=8, num_classes=10)))["num_classes"]
+    10
+    """
+    return next(filter(None, map(_own_settings, layers(model))), {})
+
+
+def _own_settings(layer: Any) -> dict[str, Any]:
+    config = getattr(layer, "config", None)
+    if not isinstance(config, Mapping):
+        return {}
+    network = config.get("network", config)
+    return dict(network) if isinstance(network, Mapping) else {}
+
+
+def classes(model: Any) -> int | None:
+    """How many classes the network has, `config["num_classes"]`; None if it does not say."""
+    return settings(model).get("num_classes")
+
+
+def takes_label(model: Any) -> bool:
+    """Whether `model(x, t, label)` works: every wrapper passes a label on, the network takes it.
+
+    A network that says `num_classes=None` takes none; of one that says nothing, its arguments
+    decide.
+
+    >>> takes_label(lambda x, t: x), takes_label(lambda x, t, y=None: x)
+    (False, True)
+    """
+    for layer in layers(model):
+        if _third_argument(layer) is None:
+            return False
+        if "num_classes" in (own := _own_settings(layer)):
+            return own["num_classes"] is not None
+    return True
+
+
+def evaluate(model: Callable[..., Tensor], x: Tensor, t: Any, label: Any) -> Tensor:
+    """`model(x, t)`, or `model(x, t, label)` if there is a label, by name if it has to be."""
+    if label is None:
+        return model(x, t)
+    for layer in layers(model):
+        third = _third_argument(layer)
+        if third in LABEL_NAMES:
+            return model(x, t, **{third: label})
+        if third != "*":
+            break
+    return model(x, t, label)
+
+
+def _third_argument(layer: Any) -> str | None:
+    """How a label gets in: by its position "3", by name alone, or "*" with any others; or None."""
+    try:
+        signature = inspect.signature(layer.forward if isinstance(layer, nn.Module) else layer)
+    except (TypeError, ValueError):  # of something compiled, Python cannot tell
+        return "*"
+    kinds = {name: p.kind for name, p in signature.parameters.items()}
+    by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    if sum(kind in by_position for kind in kinds.values()) >= 3:
+        return "3"
+    if inspect.Parameter.VAR_POSITIONAL in kinds.values():
+        return "*"
+    return next((name for name in LABEL_NAMES if name in kinds), None)
+
+
+def sample_shape(model: Any) -> tuple[int, ...] | None:
+    """The shape of one sample: what a `FlowModel` says, or what `fit` trained on; None if neither.
+
+    Of a network for images with one channel, it is that of the images of this book.
+    """
+    for layer in layers(model):
+        config = getattr(layer, "config", None)
+        shape = config.get("shape") if isinstance(config, Mapping) else None
+        shape = shape or getattr(layer, "trained_shape", None)
+        if shape is not None:
+            return tuple(shape)
+    return (1, 28, 28) if settings(model).get("in_channels") == 1 else None
+
+
+def home(model: Any) -> tuple[torch.device, torch.dtype] | None:
+    """The device and the dtype in which a model computes; None if it has no weights that say so."""
+    if not isinstance(model, nn.Module):
+        return None
+    tensors = chain(model.parameters(), model.buffers())
+    weight = next((w for w in tensors if w.is_floating_point()), None)
+    return None if weight is None else (weight.device, weight.dtype)
+
+
+_lock = threading.Lock()
+_in_use: WeakKeyDictionary[nn.Module, list[Any]] = WeakKeyDictionary()
+"""The parts of models in evaluation: by how many callers, and the mode before the first of them."""
+
+
+@contextmanager
+def evaluating(model: Any) -> Generator[None]:
+    """In evaluation mode; afterwards every part is in its own again, whatever wraps it.
+
+    Several threads may evaluate one model at once: the last of them gives the modes back.
+    """
+    parts = [*model.modules()] if isinstance(model, nn.Module) else []
+    with _lock:
+        for part in parts:
+            _in_use.setdefault(part, [0, part.training])[0] += 1
+        if parts:
+            model.eval()
+    try:
+        yield
+    finally:
+        with _lock:
+            for part in parts:
+                users = _in_use[part]
+                users[0] -= 1
+                if users[0] == 0:
+                    part.training = users[1]
+                    del _in_use[part]
+
+
+class _ClampedTime(nn.Module):
+    def __init__(self, model: Callable[..., Tensor]):
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor, t: float | Tensor, label: Tensor | None = None) -> Tensor:
+        return evaluate(self.model, x, torch.as_tensor(t).clamp(0, 1), label)
+
+
+def clamp_time(model: Callable[..., Tensor]) -> nn.Module:
+    """The field of `model`, held still before t = 0 and after t = 1.
+
+    Adaptive solvers of other libraries step past the end of the interval and interpolate back
+    (torchdiffeq's dopri5 evaluates at t = 1.08), where a network was never trained and therefore
+    refuses to answer. `odeint` here ends its last step on t1.
+
+    >>> clamp_time(lambda x, t: x * t)(torch.ones(1, 2), 1.08)
+    tensor([[1., 1.]])
+    """
+    if not callable(model):
+        raise TypeError(f"model must be callable as model(x, t), got {type(model).__name__}")
+    return _ClampedTime(model)
