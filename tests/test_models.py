@@ -63,7 +63,7 @@ def flow_model(net):
     return FlowModel(net, OTPath(), (1, 28, 28))
 
 
-INNER = [AveragedModel, flow_model, XTY, ByName, Anything, compiled]
+INNER = [AveragedModel, flow_model, XTY, ByName, Anything]
 OUTER = [lambda net: net, nn.DataParallel, compiled, clamp_time]
 
 
@@ -73,7 +73,7 @@ def test_two_wrappers_deep_a_network_is_known(inner, outer):
     net = unet(num_classes=10)
     model = outer(inner(net))
     assert type([*layers(model)][-1]) is UNet
-    assert settings(model) == net.config and classes(model) == 10
+    assert settings(model).items() >= net.config.items() and classes(model) == 10
     assert takes_label(model) and sample_shape(model) == (1, 28, 28)
     x, label = torch.randn(2, 1, 8, 8, generator=gen()), torch.tensor([1, 10])
     torch.testing.assert_close(evaluate(model, x, 0.5, label), net(x, 0.5, label))
@@ -180,9 +180,9 @@ def test_time_is_clamped_for_solvers_that_look_beyond_the_end():
     net, x0 = MLP(), torch.randn(64, 2, generator=gen())
     times, how = torch.tensor([0.0, 1.0]), dict(method="dopri5", rtol=1e-4, atol=1e-4)
     v = clamp_time(net)
+    with pytest.raises(ValueError, match=r"t must lie in.*fmcore.clamp_time\(model\)"):
+        their_odeint(lambda t, x: net(x, t), x0, times, **how)
     with torch.no_grad():
-        with pytest.raises(ValueError, match=r"t must lie in.*fmcore.clamp_time\(model\)"):
-            their_odeint(lambda t, x: net(x, t), x0, times, **how)
         theirs = their_odeint(lambda t, x: v(x, t), x0, times, **how)[-1]
         ours = fmcore.odeint(net, x0, method="dopri5", rtol=1e-6, atol=1e-6).x
     torch.testing.assert_close(theirs, ours, rtol=1e-2, atol=1e-3)
