@@ -280,7 +280,7 @@ def main() -> None:
         model, about = train(RECIPES["mnist"], seed, args, log)
         save_weights(model, args.out / f"mnist-{seed}.safetensors")
         g = torch.Generator().manual_seed(2)
-        pictures.append(generate(model, 100, method="heun", steps=5, generator=g).cpu())
+        pictures.append(generate(model, 100, generator=g).cpu())
         save_grid(torch.cat(pictures), args.out / "samples.png", columns=10)  # a seed every 10 rows
         return about | judge(model, args) | {"log": log}
 

@@ -31,7 +31,7 @@ import fmcore
 from fmcore.data import load_images
 from fmcore.devices import device_name
 from fmcore.metrics import Judge
-from fmcore.sampling import solve_short_of_the_end
+from fmcore.sampling import solve_in_two
 from fmcore.solvers import SOLVERS, odeint
 from fmcore.training import RECIPES, fit
 from fmcore.weights import FlowModel, load_pretrained, load_weights
@@ -94,7 +94,7 @@ def rows_of(name: str, quick: bool) -> list[tuple[dict, Callable]]:
     if name == "reference":
         return rows[:8] if quick else rows  # its path ends with noise, and can be asked there
     for method, steps in (("heun", 5), ("heun", 10), ("rk4", 5)):
-        how = dict(method=method, steps=steps, solve=solve_short_of_the_end)
+        how = dict(method=method, steps=steps, solve=solve_in_two)
         rows.append(
             (
                 {"solver": f"{method}, midpoint at the end", "steps": steps},

@@ -263,3 +263,19 @@ def test_labels_are_whole_numbers_of_the_batch():
     for dtype in (torch.float32, torch.bool, torch.complex64):
         with pytest.raises(ValueError, match=f"label must hold integers, got {dtype}"):
             class_labels(label.to(dtype), 3)
+
+
+def test_time_is_fine_beside_half_precision():
+    for dtype in (torch.bfloat16, torch.float16, torch.float32):
+        t = batch_time(0.3 + 2**-12, torch.zeros(3, 2, dtype=dtype))
+        assert t.dtype == torch.float32 and t[0].item() == pytest.approx(0.3 + 2**-12, abs=1e-7)
+        times = rand_time(torch.zeros(4000, 2, dtype=dtype), torch.Generator().manual_seed(0))
+        assert times.dtype == torch.float32 and len(times.unique()) > 3900
+    assert batch_time(0.3, torch.zeros(3, 2, dtype=torch.float64)).dtype == torch.float64
+
+
+@pytest.mark.parametrize("t", [1 + 1e-7, 1.0000001192092896, -1e-9, 1.5])
+def test_a_time_that_is_hardly_outside_is_printed_so(t):
+    with pytest.raises(ValueError, match=r"got .*clamp_time") as caught:
+        batch_time(t, torch.zeros(2, 2, dtype=torch.float64))
+    assert f"got {t!r}." in str(caught.value)

@@ -152,8 +152,7 @@ def test_modes_are_given_back_by_the_last_of_several_callers():
     second.__exit__(None, None, None)
     assert model[0].training and not model[1].training
     with pytest.raises(ZeroDivisionError), evaluating(model):
-        assert not model.training
-        1 / 0  # noqa: B018
+        1 / int(model.training)
     assert model.training and model[0].training
 
 
@@ -180,7 +179,7 @@ def test_time_is_clamped_for_solvers_that_look_beyond_the_end():
     net, x0 = MLP(), torch.randn(64, 2, generator=gen())
     times, how = torch.tensor([0.0, 1.0]), dict(method="dopri5", rtol=1e-4, atol=1e-4)
     v = clamp_time(net)
-    with pytest.raises(ValueError, match=r"t must lie in.*fmcore.clamp_time\(model\)"):
+    with pytest.raises(ValueError, match=r"t must lie.*fmcore.clamp_time\(model\)"):
         their_odeint(lambda t, x: net(x, t), x0, times, **how)
     with torch.no_grad():
         theirs = their_odeint(lambda t, x: v(x, t), x0, times, **how)[-1]

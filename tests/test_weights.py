@@ -2,14 +2,17 @@
 
 import json
 import pickle
+from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from small import unet
 
 from fmcore.networks import MLP, UNet
-from fmcore.paths import OTPath, VPPath
+from fmcore.paths import PATHS, OTPath, ProbabilityPath, VPPath
 from fmcore.weights import FlowModel, load_pretrained, load_weights, save_weights
 
 
@@ -57,6 +60,89 @@ def test_what_is_saved_is_what_is_loaded(original, tmp_path):
     x = torch.randn(3, *original.config["shape"], generator=g, dtype=dtype)
     assert torch.equal(original(x, 0.3), again(x, 0.3))
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_loaded_model_is_frozen_and_builds_no_graph(saved):
+    loaded = load_weights(saved)
+    assert not any(p.requires_grad for p in loaded.parameters())
+    assert not any(p.requires_grad for p in load_pretrained("mnist").parameters())
+    x = torch.zeros(2, 1, 8, 8)
+    assert not loaded(x, 0.5).requires_grad and loaded(x.requires_grad_(), 0.5).requires_grad
+
+
+@pytest.mark.parametrize(
+    ("net", "path"),
+    [
+        (
+            dict(num_classes=torch.tensor([3, 9]).max() + 1, base=np.int64(8)),
+            OTPath(np.float32(0.1)),
+        ),
+        (dict(levels=np.int32(3), groups=torch.tensor(4)), OTPath(torch.tensor(0.1))),
+        (
+            dict(time_scale=np.float32(2.5), time_dim=np.int16(16)),
+            VPPath(np.float64(0.2), np.int64(9)),
+        ),
+    ],
+)
+def test_numbers_of_any_library_survive_being_saved(net, path, tmp_path):
+    original = FlowModel(
+        unet(**net), path, (np.int64(1), 8, torch.tensor(8)), {"lr": np.float32(1)}
+    )
+    save_weights(original, tmp_path / "w.safetensors")
+    again = load_weights(tmp_path / "w.safetensors")
+    assert again.config == original.config and again.path == path
+    assert json.loads(json.dumps(original.config)) == original.config
+    x = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(original(x, 0.3), again(x, 0.3))
+
+
+def test_numbers_of_a_path_of_ones_own_survive_as_well(tmp_path):
+    @dataclass(frozen=True)
+    class Power(ProbabilityPath):
+        p: float = 2.0
+
+        def a(self, t):
+            return t**self.p
+
+        def b(self, t):
+            return 1 - t
+
+    PATHS["Power"] = Power
+    try:
+        original = FlowModel(MLP(hidden=8), Power(np.float32(1.5)), (2,))
+        save_weights(original, tmp_path / "w.safetensors")
+        assert load_weights(tmp_path / "w.safetensors").path == Power(1.5)
+    finally:
+        del PATHS["Power"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (dict(about={"data": Path("x")}), TypeError, r"plain numbers, texts and lists, got .*Path"),
+        (dict(shape=28), TypeError, "shape must be that of one sample, such as .* got 28"),
+        (dict(shape=(1, 0)), ValueError, "each side of shape .* got 0"),
+        (dict(shape=(1, 2.5)), TypeError, "each side of shape .* got 2.5"),
+        (
+            dict(net=MLP(hidden=8).float(), config=None),
+            TypeError,
+            "MLP.config must hold .* got None",
+        ),
+    ],
+)
+def test_what_could_not_be_saved_is_refused_when_it_is_built(arguments, error, message):
+    net = arguments.pop("net", None) or MLP(hidden=8)
+    if "config" in arguments:
+        net.config = arguments.pop("config")
+    with pytest.raises(error, match=message):
+        FlowModel(net, OTPath(), **{"shape": (2,), **arguments})
+
+
+def test_a_compiled_model_is_saved_as_what_it_is(tmp_path):
+    original = model()
+    save_weights(torch.compile(original, backend="eager"), tmp_path / "w.safetensors")
+    again = load_weights(tmp_path / "w.safetensors")
+    assert again.config == original.config
 
 
 def test_a_label_reaches_the_network():

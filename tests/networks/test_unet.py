@@ -255,3 +255,31 @@ def test_weights_that_are_not_of_a_smaller_network():
     unet(levels=4).load_partial(unet(levels=3).state_dict())
     with pytest.raises(RuntimeError, match="size mismatch for enter.weight"):
         unet(base=16).load_partial(unet().state_dict())
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("make", [lambda: UNet(base=8), lambda: MLP(hidden=16)])
+def test_a_coarse_network_reads_a_fine_time(make, dtype):
+    """Times 1/2048 apart are one number in bfloat16; at 1000 radians they are half a turn."""
+    torch.manual_seed(0)
+    net = make().to(dtype)
+    shape = (2, 1, 8, 8) if isinstance(net, UNet) else (2, 2)
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(dtype)
+    early, late = (net(x, torch.tensor(t)) for t in (0.75, 0.75 + 2**-11))
+    assert early.dtype == dtype and not torch.equal(early, late)
+    fine = make().float()
+    fine.load_state_dict(net.state_dict())
+    torch.testing.assert_close(early.float(), fine(x.float(), 0.75), rtol=0.05, atol=0.05)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        dict(base=8.0), dict(base=True), dict(levels="2"), dict(groups=None), dict(in_channels=1.5),
+        dict(num_classes=2.5), dict(time_dim=16.0), dict(time_scale="fast"),
+    ],
+)  # fmt: skip
+def test_numbers_of_the_wrong_kind_are_refused(arguments):
+    (name,) = arguments
+    with pytest.raises(TypeError, match=f"{name} must be .* got"):
+        UNet(**{"groups": 4, **arguments})

@@ -38,7 +38,7 @@ class DigitFigure(LivingFigure):
     solvers     the methods on offer: keys of `SOLVERS`, or a `ButcherTableau`
     steps       the numbers of steps on offer, ascending
     frames      states between noise and digit, at even times
-    solver, step  what is shown at first
+    solver, step  what is shown at first: by default midpoint, if it is on offer, and 5 steps
     t           None plays from the noise; a time in [0, 1] waits there
     height      of the whole figure in CSS pixels
 
@@ -61,7 +61,7 @@ class DigitFigure(LivingFigure):
         solvers: Sequence[Method] = ("euler", "midpoint", "heun", "rk4"),
         steps: Sequence[int] = STEPS,
         frames: int = 25,
-        solver: Method = "heun",
+        solver: Method | None = None,
         step: int = 5,
         t: float | None = None,
         caption: str = "",
@@ -73,6 +73,8 @@ class DigitFigure(LivingFigure):
         if t is not None and not 0 <= t <= 1:
             raise ValueError(f"t must lie in [0, 1] or be None, got {t!r}")
         methods = by_name(solvers)
+        if solver is None:
+            solver = "midpoint" if "midpoint" in methods else next(iter(methods))
         name, step = solver_name(solver), whole("step", step)
         if name not in methods:
             raise ValueError(f"solver must be one of {', '.join(methods)}; got {name!r}")
