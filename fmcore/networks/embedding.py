@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -34,16 +34,33 @@ class TimeEmbedding(nn.Module):
             raise ValueError(f"dim must be even, got {dim}")
         k = torch.arange(dim // 2, dtype=torch.float64)
         frequencies = scale * torch.exp(-math.log(10000) * k / (dim // 2 - 1))
+        self.constants = frequencies.tolist()
         # A constant, not a parameter: it follows the module to its device, not into the weights.
         self.register_buffer("frequencies", frequencies.float(), persistent=False)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         """Moves with the network, but stays in float32: 1000 t in bfloat16 is off by radians."""
-        before = self.frequencies
         super()._apply(fn, recurse)
-        self.frequencies = before.to(self.frequencies.device)
+        # Anew, since a network may have been built on "meta", where tensors have no content.
+        device = self.frequencies.device
+        self.frequencies = torch.tensor(self.constants, dtype=torch.float32, device=device)
         return self
 
     def forward(self, t: Tensor) -> Tensor:
         angles = t[:, None] * self.frequencies  # (B, dim / 2), in float32 or better
         return torch.cat([angles.cos(), angles.sin()], dim=-1).to(t.dtype)
+
+
+class TimeNetwork(nn.Sequential):
+    """A `TimeEmbedding` and two layers behind it: `(B,)` -> `(B, dim)`.
+
+    The waves are computed in float32, and the layers in their own precision.
+    """
+
+    def __init__(self, dim: int, scale: float = 1000.0):
+        embedding = TimeEmbedding(dim, scale)
+        super().__init__(embedding, nn.Linear(dim, dim), nn.SiLU(), nn.Linear(dim, dim))
+
+    def forward(self, input: Tensor) -> Tensor:
+        waves, enter, silu, leave = self
+        return leave(silu(enter(waves(input).to(cast(nn.Linear, enter).weight.dtype))))

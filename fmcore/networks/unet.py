@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from fmcore.checks import batch_time, class_labels, labels_in_range, positive, whole
 from fmcore.networks.blocks import GroupNorm, Level, ResBlock
-from fmcore.networks.embedding import TimeEmbedding
+from fmcore.networks.embedding import TimeNetwork
 
 
 class UNet(nn.Module):
@@ -73,12 +73,7 @@ class UNet(nn.Module):
             time_scale=time_scale,
             levels=levels,
         )
-        self.embed_time = nn.Sequential(
-            TimeEmbedding(time_dim, time_scale),
-            nn.Linear(time_dim, time_dim),
-            nn.SiLU(),
-            nn.Linear(time_dim, time_dim),
-        )
+        self.embed_time = TimeNetwork(time_dim, time_scale)
         if num_classes is not None:
             self.embed_label = nn.Embedding(num_classes + 1, time_dim)  # the last is "no class"
         self.enter = nn.Conv2d(in_channels, base, 3, padding=1)
@@ -103,10 +98,7 @@ class UNet(nn.Module):
                 f"x must have shape (B, {channels}, H, W) with H and W multiples of {unit}, "
                 f"got {tuple(x.shape)}"
             )
-        waves, *layers = self.embed_time
-        embedding = waves(batch_time(t, x)).to(x.dtype)
-        for layer in layers:
-            embedding = layer(embedding)
+        embedding = self.embed_time(batch_time(t, x))
         if self.config["num_classes"] is not None:
             embedding = embedding + self.embed_label(self._labels(label, x))
         elif label is not None:

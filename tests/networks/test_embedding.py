@@ -48,6 +48,7 @@ def test_frequencies_stay_fine_when_the_network_is_coarse(dtype):
     assert torch.equal(embedding.to(dtype)(t), expected)
     assert torch.equal(embedding.double()(t), expected)
     assert embedding.to("meta").frequencies.device.type == "meta"
+    assert torch.equal(embedding.to_empty(device="cpu")(t), expected)  # from nothing
     fine = TimeEmbedding(32).double()(t.double())
     torch.testing.assert_close(fine.float(), expected, rtol=0, atol=2e-4)
 
