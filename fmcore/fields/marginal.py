@@ -32,7 +32,7 @@ from torch import Tensor
 
 from fmcore.checks import expand_time
 from fmcore.fields.targets import Empirical, GaussianMixture, log_normal, points_like
-from fmcore.paths import ProbabilityPath
+from fmcore.paths import ProbabilityPath, check_once
 
 _CHUNK = 2**22  # numbers in the largest intermediate tensor: 32 MB
 _FEW = 16  # dimensions up to which differences are squared one by one
@@ -67,6 +67,7 @@ class MarginalField:
             raise TypeError(
                 f"target must be a GaussianMixture or an Empirical, got {type(target).__name__}"
             )
+        check_once(path, parameters[0].device)
         self.target, self.path = target, path
         self._parameters = tuple(p.to(_widest_dtype(p.device)) for p in parameters)
 
