@@ -121,11 +121,10 @@ def _check_values(x: Tensor) -> None:
         )
 
 
-def trainable(model: nn.Module) -> list[nn.Parameter]:
-    """The weights that a training moves: all, if a `FlowModel` is frozen as it was loaded."""
+def thaw(model: nn.Module) -> None:
+    """All weights are trained if all were frozen, as those of a loaded `FlowModel` are."""
     if not any(p.requires_grad for p in model.parameters()):
         model.requires_grad_(True)
-    return [p for p in model.parameters() if p.requires_grad]
 
 
 def paired(

@@ -18,7 +18,7 @@ from fmcore.models import classes, layers
 from fmcore.paths import ProbabilityPath
 from fmcore.training.checkpoints import Checkpoints
 from fmcore.training.identity import differences, identity
-from fmcore.training.inputs import trainable
+from fmcore.training.inputs import thaw
 from fmcore.training.processes import Team
 from fmcore.training.recipes import Coupling, TrainConfig
 from fmcore.training.replay import Replayed
@@ -81,7 +81,7 @@ class TrainingState:
         self.batches = len(x) // config.batch_size
         self.steps = (config.epochs or 0) * self.batches if config.steps is None else config.steps
         self.dtype = _DTYPES[config.precision]  # in which the network computes
-        trained = trainable(model)
+        thaw(model)
         for layer in layers(model):
             layer.trained_shape = tuple(x.shape[1:])  # so that `generate` knows what it draws
         self.ema = AveragedModel(model).module.requires_grad_(False)
@@ -94,7 +94,7 @@ class TrainingState:
         # A recorded step reads its learning rate from the device.
         self.lr = torch.tensor(config.lr, device=device) if self.replays else config.lr
         self.optimizer = torch.optim.AdamW(
-            trained, self.lr, weight_decay=config.weight_decay, fused=True,
+            self.parameters, self.lr, weight_decay=config.weight_decay, fused=True,
             capturable=self.replays,
         )  # fmt: skip
         self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
