@@ -67,6 +67,9 @@ class MarginalField:
             raise TypeError(
                 f"target must be a GaussianMixture or an Empirical, got {type(target).__name__}"
             )
+        methods = (getattr(path, name, None) for name in ("a", "b", "da", "db"))
+        if isinstance(path, type) or not all(map(callable, methods)):
+            raise TypeError(f"path must have the methods a, b, da and db, got {path!r}")
         self.target, self.path = target, path
         self._parameters = tuple(p.to(_widest_dtype(p.device)) for p in parameters)
 
@@ -210,7 +213,7 @@ def _require_spread(var: Tensor, t: Tensor) -> None:
     gone = (var <= 0).flatten(start_dim=1).any(dim=1)
     if gone.any():
         raise ValueError(
-            f"at t = {t[gone][0].item():g} the particles have arrived and the marginal field is "
+            f"at t = {t[gone][0].item():.9g} the particles have arrived and the marginal field is "
             "undefined: stop before it, or take a path that keeps some noise (sigma_min > 0)"
         )
 
