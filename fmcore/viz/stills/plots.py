@@ -21,7 +21,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba_array
 from torch import Tensor
 
-from fmcore.checks import positive, whole
+from fmcore.checks import flag, positive, real_numbers, whole
 
 from ..checks import Extent, Method, as_array, box
 from ..theme import COLORS, ramp, solver_style
@@ -83,7 +83,7 @@ def quiver(
         angles="xy", scale_units="xy", units="xy", pivot="mid", scale=scale / cell,
         width=0.085 * cell, headwidth=3.6, headlength=3.8, headaxislength=3.4,
     )  # fmt: skip
-    if by_speed:
+    if flag("by_speed", by_speed):
         arrows.set_array(speed.ravel())
         arrows.set_cmap(ramp(color))
         arrows.set_clim(0, scale)
@@ -118,7 +118,7 @@ def streamlines(
     u, v = velocity(field, grid(x, y), t).T.reshape(2, len(y), len(x))
     speed = np.hypot(u, v)
     if not speed.any():
-        raise ValueError(f"the field is zero on the whole extent at t = {t:g}: no streamlines")
+        raise ValueError(f"the field is zero on the whole extent at t = {t:.9g}: no streamlines")
     ax = plane(ax, (xmin, xmax, ymin, ymax))
     fine = float(np.clip(breadth(ax) / 300, 0.55, 1.0))  # small multiples, thin lines
     width = fine * (0.7 + 1.3 * np.minimum(speed / np.quantile(speed, 0.95).clip(1e-30), 1.0))
@@ -155,10 +155,10 @@ def particles(
         raise ValueError(f"color must be one colour or {count} of them, got {len(rgba)}")
     rgba = np.broadcast_to(rgba, (count, 4))
     ax = plane(ax, extent)
-    size = dot_size(ax, count) if size is None else size
+    size = dot_size(ax, count) if size is None else positive("size", size)
     # A trail is a few pieces, each of one age: a piece for every step would be T times B lines.
     pieces = min(states - 1, 24)
-    if trails and pieces > 0:
+    if flag("trails", trails) and pieces > 0:
         cuts = np.linspace(0, states - 1, pieces + 1).round().astype(int)
         for age, (i, j) in enumerate(pairwise(cuts), start=1):
             freshness = age / pieces
@@ -192,7 +192,7 @@ def path(
     >>> ax.lines[0].get_marker(), ax.lines[0].get_label()
     ('o', 'Euler')
     """
-    xs = torch.as_tensor(xs)
+    xs = real_numbers("xs", xs)
     states = as_array("xs", xs[:, None] if xs.ndim == 2 else xs, ("T", "B", 2))
     style: dict[str, Any] = {"color": rcParams["text.color"], "linewidth": 1.2, "zorder": 3}
     if method is not None:
@@ -235,9 +235,11 @@ def density(
     n = whole("n", n, 2)
     cell = max(xmax - xmin, ymax - ymin) / n
     x, y = centres(xmin, xmax, cell), centres(ymin, ymax, cell)
+    if not callable(log_prob):
+        raise TypeError(f"log_prob must be callable, log_prob(x), got {type(log_prob).__name__}")
     points = as_input(log_prob, grid(x, y))
     with torch.no_grad():
-        values = torch.as_tensor(log_prob(points))
+        values = real_numbers("what log_prob(x) returns", log_prob(points))
     if values.shape != points.shape[:1]:
         raise ValueError(
             f"log_prob must return ({len(points)},) for x of shape {tuple(points.shape)}, "
@@ -258,7 +260,7 @@ def density(
         vmin=0,
         vmax=peak,
         interpolation="bilinear",
-        alpha=0.8 if contours else None,
+        alpha=0.8 if flag("contours", contours) else None,
         zorder=1,
     )
     if contours and p.max() > 0.1 * peak:
@@ -289,6 +291,6 @@ def scatter(
     """
     x = as_array("x", x, ("B", 2))
     ax = plane(ax, extent)
-    size = dot_size(ax, len(x)) if size is None else size
+    size = dot_size(ax, len(x)) if size is None else positive("size", size)
     ax.scatter(*x.T, s=size**2, c=color, alpha=0.85, linewidths=0, label=label, zorder=3)
     return ax

@@ -68,5 +68,5 @@ def test_convergence_errors():
     ]:
         with pytest.raises(ValueError, match=message):
             plots.convergence(*args)
-    with pytest.raises(ValueError, match='against must be "h" or "nfe"'):
+    with pytest.raises(ValueError, match="against must be one of 'h', 'nfe', got"):
         plots.convergence([1, 2], [1, 2], against="time")
