@@ -52,6 +52,7 @@ from fmcore.training import (  # noqa: F401
     checkpoints,
     fit,
     recipes,
+    train,
 )
 from fmcore.training import processes as parallel  # noqa: F401
 from fmcore.weights import FlowModel, load_pretrained, load_weights, save_weights
@@ -102,4 +103,5 @@ __all__ = [
     "sdeint",
     "slerp",
     "toy",
+    "train",
 ]

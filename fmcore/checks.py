@@ -89,6 +89,18 @@ def _is_bool(value: Any) -> bool:
     return isinstance(value, bool) or str(getattr(value, "dtype", "")) in ("bool", "torch.bool")
 
 
+def flag(name: str, value: Any) -> bool:
+    """`value` as a `bool`; the string "no", say, would count as true.
+
+    >>> flag("resume", "no")
+    Traceback (most recent call last):
+    TypeError: resume must be True or False, got 'no'
+    """
+    if not (_is_bool(value) and getattr(value, "ndim", 0) == 0):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
+
+
 def one_of(name: str, value: Any, allowed: Iterable[Any]) -> Any:
     """`value`, if it is one of `allowed`.
 
@@ -100,18 +112,6 @@ def one_of(name: str, value: Any, allowed: Iterable[Any]) -> Any:
     if not any(value is choice or value == choice for choice in choices):
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
     return value
-
-
-def flag(name: str, value: Any) -> bool:
-    """`value` as a `bool`, Python's or NumPy's. The string "no" would count as true.
-
-    >>> flag("download", "no")
-    Traceback (most recent call last):
-    TypeError: download must be True or False, got 'no'
-    """
-    if not _is_bool(value) or getattr(value, "ndim", 0):
-        raise TypeError(f"{name} must be True or False, got {value!r}")
-    return bool(value)
 
 
 def real_numbers(name: str, values: Any) -> Tensor:
@@ -230,20 +230,20 @@ def expand_time(t: float | Tensor, x: Tensor) -> Tensor:
     return batch_time(t, x).reshape(-1, *(1,) * (x.ndim - 1))
 
 
-def label_tensor(label: Any, n: int) -> Tensor:
+def label_tensor(label: Any, n: int, name: str = "label") -> Tensor:
     """`label`, if it is a tensor `(n,)`."""
     if not isinstance(label, Tensor):
-        raise TypeError(f"label must be a tensor ({n},), got {type(label).__name__}")
+        raise TypeError(f"{name} must be a tensor ({n},), got {type(label).__name__}")
     if label.shape != (n,):
-        raise ValueError(f"label must have shape ({n},), got {tuple(label.shape)}")
+        raise ValueError(f"{name} must have shape ({n},), got {tuple(label.shape)}")
     return label
 
 
-def class_labels(label: Any, n: int) -> Tensor:
+def class_labels(label: Any, n: int, name: str = "label") -> Tensor:
     """Classes `(n,)` as int64, if `label` is a tensor of `n` integers."""
-    label = label_tensor(label, n)
+    label = label_tensor(label, n, name)
     if label.is_floating_point() or label.is_complex() or label.dtype == torch.bool:
-        raise ValueError(f"label must hold integers, got {label.dtype}")
+        raise ValueError(f"{name} must hold integers, got {label.dtype}")
     return label.long()
 
 

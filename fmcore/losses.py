@@ -23,7 +23,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fmcore.checks import batch_time, positive, rand_time, randn_like, real, require_generator
+from fmcore.checks import batch_time, floating, positive, rand_time, randn_like, real
+from fmcore.models import evaluate
 from fmcore.paths import ProbabilityPath
 from fmcore.tables import Table, check_callable
 
@@ -59,7 +60,8 @@ def stratified_times(x: Tensor, generator: torch.Generator | None) -> Tensor:
 
 def logit_normal_times(x: Tensor, generator: torch.Generator | None) -> Tensor:
     """log(t / (1 - t)) ~ N(0, 1) (Esser et al. 2024, eq. 19, with m = 0 and s = 1)."""
-    return randn_like(x.new_empty(len(x)), require_generator(generator)).sigmoid()
+    wide = torch.promote_types(x.dtype, torch.float32)
+    return randn_like(x.new_empty(len(x), dtype=wide), generator).sigmoid()
 
 
 TIMES: Table[Times] = Table(
@@ -101,6 +103,7 @@ def cfm_loss(
     >>> round(cfm_loss(lambda x, t: 0 * x, OTPath(), x1, generator=g).item())  # 3^2 + 1
     10
     """
+    _check_batch(x1)
     x0 = randn_like(x1, generator) if x0 is None else x0
     t = times(x1, generator) if t is None else t
     v, ut = _velocities(net, path, x1, x0, t, label)
@@ -140,6 +143,7 @@ def reference_loss(
     aims at a median rather than at the mean that the theorem asks for. A `weight` that is given
     takes the place of `weights(t)`. Arguments, result and errors otherwise as for `cfm_loss`.
     """
+    _check_batch(x1)
     positive("beta", beta)
     real("penalty", penalty, 0)
     t = batch_time(times(x1, generator) if t is None else t, x1)
@@ -189,6 +193,15 @@ def describe(function: Callable[..., Any] | None) -> str:
     return getattr(function, "__name__", type(function).__name__ if anonymous else repr(function))
 
 
+def _check_batch(x1: Tensor) -> None:
+    """Raises unless `x1` is a batch of numbers."""
+    if isinstance(x1, Tensor) and x1.dtype == torch.uint8:
+        raise TypeError("x1 holds bytes: `fmcore.images.to_unit` turns them into [-1, 1]")
+    floating("x1", x1)
+    if x1.numel() == 0:
+        raise ValueError(f"there is no loss of an empty batch, got shape {tuple(x1.shape)}")
+
+
 def _mean(each: Tensor, weight: Tensor | None) -> Tensor:
     """The mean of `each` `(B, *shape)`, with its rows weighted."""
     if weight is None:
@@ -207,11 +220,9 @@ def _velocities(
     label: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
     """The velocity of the network and that of the path, at a random point of the path."""
-    if x1.numel() == 0:
-        raise ValueError(f"there is no loss of an empty batch, got shape {tuple(x1.shape)}")
     t = batch_time(t, x1)
     xt, ut = path.sample(x0, x1, t)
-    v = net(xt, t) if label is None else net(xt, t, label)
+    v = evaluate(net, xt, t, label)
     if v.shape != ut.shape:
         raise ValueError(
             f"the network must return the shape of its input, {tuple(ut.shape)}, "

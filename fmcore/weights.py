@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
@@ -20,7 +21,7 @@ from fmcore.checks import whole
 from fmcore.files import ASSETS, replacing, writable
 from fmcore.models import evaluate, layers
 from fmcore.networks import NETWORKS
-from fmcore.paths import PATHS, ProbabilityPath
+from fmcore.paths import PATHS, ProbabilityPath, check_once
 from fmcore.tables import Table
 
 
@@ -55,6 +56,7 @@ class FlowModel(nn.Module):
                 f"net must be one of {list(NETWORKS)} and path one of {list(PATHS)}, got "
                 f"{type(net).__name__} and {type(path).__name__}: add yours to NETWORKS or PATHS"
             )
+        check_once(path, torch.device("cpu"))
         arguments = getattr(net, "config", None)
         if not isinstance(arguments, Mapping):
             raise TypeError(

@@ -62,6 +62,13 @@ def test_generate_gives_what_the_cpu_gives():
             torch.testing.assert_close(answers[1].cpu(), answers[0], rtol=0, atol=1e-8)
 
 
+def test_a_field_without_weights_is_computed_where_the_noise_is():
+    g = torch.Generator(DEVICE).manual_seed(0)
+    drawn = generate(lambda x, t: -x, 3, shape=(2,), generator=g)
+    given = generate(lambda x, t: -x, 3, x0=torch.ones(3, 2, device=DEVICE))
+    assert drawn.device.type == given.device.type == DEVICE
+
+
 @pytest.mark.parametrize("method", fmcore.SOLVERS)
 def test_solvers_and_likelihood_give_what_the_cpu_gives(method):
     torch.manual_seed(0)

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 import torch
 
@@ -290,3 +291,33 @@ def test_a_path_needs_both_of_its_functions():
 
     with pytest.raises(TypeError, match="abstract"):
         Half()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("path", PATHS, ids=IDS)
+def test_half_precision_in_half_precision_out(path, dtype):
+    """Each answer is the exact one of the same rounded numbers, rounded once."""
+    x0, x1 = images(0, torch.float32).to(dtype), images(1, torch.float32).to(dtype)
+    t = times(torch.float32)
+    exact = path.sample(x0.double(), x1.double(), t.double())
+    (xt, ut), scale = path.sample(x0, x1, t), 4 * torch.finfo(dtype).eps
+    for found, expected in zip((xt, ut), exact, strict=True):
+        assert found.dtype == dtype
+        torch.testing.assert_close(found.double(), expected, rtol=scale, atol=scale)
+    for name in CONVERSIONS:
+        found = getattr(path, name)(ut, xt, t)
+        expected = getattr(path, name)(ut.double(), xt.double(), t.double())
+        assert found.dtype == dtype
+        torch.testing.assert_close(found.double(), expected, rtol=4 * scale, atol=4 * scale)
+
+
+CONVERSIONS = [
+    "velocity_to_data", "velocity_to_noise", "velocity_to_score",
+    "data_to_velocity", "noise_to_velocity", "score_to_velocity",
+]  # fmt: skip
+
+
+def test_a_path_holds_plain_numbers():
+    path = OTPath(sigma_min=torch.tensor(0.25))
+    assert type(path.sigma_min) is float and path == OTPath(0.25)
+    assert {type(v) for v in vars(VPPath(np.float32(1), np.int64(2))).values()} == {float}

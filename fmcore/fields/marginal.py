@@ -32,7 +32,7 @@ from torch import Tensor
 
 from fmcore.checks import expand_time
 from fmcore.fields.targets import Empirical, GaussianMixture, log_normal, points_like
-from fmcore.paths import ProbabilityPath
+from fmcore.paths import ProbabilityPath, check_once
 
 _CHUNK = 2**22  # numbers in the largest intermediate tensor: 32 MB
 _FEW = 16  # dimensions up to which differences are squared one by one
@@ -41,8 +41,8 @@ _FEW = 16  # dimensions up to which differences are squared one by one
 class MarginalField:
     """The exact marginal velocity `u(x, t)` that carries N(0, I) to `target` along `path`.
 
-    `target` is a `GaussianMixture` or an `Empirical` with samples of shape `shape`; `path` has the
-    methods a, b, da, db. Every method takes `x` `(B, *shape)` and `t` in [0, 1] (a number, 0-d or
+    `target` is a `GaussianMixture` or an `Empirical` with samples of shape `shape`; `path` is a
+    `ProbabilityPath`. Every method takes `x` `(B, *shape)` and `t` in [0, 1] (a number, 0-d or
     `(B,)`), works in float64 where the device has it and answers in the dtype of `x`; gradients
     flow through `x` and `t`. `ValueError` if a shape does not fit, and at a time when x_t given k
     has no spread left, as for an `Empirical` where b(t) = 0: the points have arrived.
@@ -67,9 +67,7 @@ class MarginalField:
             raise TypeError(
                 f"target must be a GaussianMixture or an Empirical, got {type(target).__name__}"
             )
-        methods = (getattr(path, name, None) for name in ("a", "b", "da", "db"))
-        if isinstance(path, type) or not all(map(callable, methods)):
-            raise TypeError(f"path must have the methods a, b, da and db, got {path!r}")
+        check_once(path, parameters[0].device)
         self.target, self.path = target, path
         self._parameters = tuple(p.to(_widest_dtype(p.device)) for p in parameters)
 

@@ -1,7 +1,7 @@
 """Training of chapter 9: `fit` is the loop; recipes, checkpoints and processes are around it."""
 
 from fmcore.training.checkpoints import CheckpointError, Checkpoints
-from fmcore.training.loop import fit
+from fmcore.training.loop import about_training, fit, train
 from fmcore.training.processes import Team, joined, team
 from fmcore.training.recipes import RECIPES, Recipe, TrainConfig
 from fmcore.training.state import Progress
@@ -14,7 +14,9 @@ __all__ = [
     "Recipe",
     "Team",
     "TrainConfig",
+    "about_training",
     "fit",
     "joined",
     "team",
+    "train",
 ]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from fmcore.checks import whole
+from fmcore.checks import flag, whole
 from fmcore.files import replacing
 
 
@@ -27,7 +27,7 @@ class CheckpointError(RuntimeError):
 class Checkpoints:
     """Where and how often a training is saved, and whether it goes on from there.
 
-    Raises `ValueError` if a number is below 1.
+    Raises `ValueError` if a number is below 1, `TypeError` for a value of the wrong kind.
 
     >>> Checkpoints("runs/digits", every=500).latest() is None
     True
@@ -47,6 +47,8 @@ class Checkpoints:
     def __post_init__(self) -> None:
         for name in ("every", "keep"):
             object.__setattr__(self, name, whole(name, getattr(self, name)))
+        for name in ("resume", "skip_damaged"):
+            object.__setattr__(self, name, flag(name, getattr(self, name)))
         object.__setattr__(self, "folder", Path(self.folder).expanduser())
 
     def files(self) -> list[Path]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import warnings
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from fmcore.checks import class_labels, like
+from fmcore.checks import class_labels, finite, like
 from fmcore.data import ImageData
 from fmcore.devices import find_device
 from fmcore.losses import Loss
+from fmcore.models import classes, layers, settings, takes_label
 from fmcore.paths import ProbabilityPath
-from fmcore.training.processes import Team
 from fmcore.training.recipes import Coupling, TrainConfig
+from fmcore.weights import FlowModel
 
 
 def check_arguments(
@@ -36,9 +38,11 @@ def check_arguments(
         raise TypeError(f"loss must be callable, as `cfm_loss` is, got {loss!r}")
     if not (couple is None or callable(couple)):
         raise TypeError(f"couple must be callable or None, got {couple!r}")
-    own = getattr(model, "path", path)
-    if isinstance(own, ProbabilityPath) and own != path:
-        raise ValueError(f"the model is of {own}, and was to be trained along {path}")
+    path.check()
+    for layer in layers(model):
+        own = getattr(layer, "path", path)
+        if isinstance(own, ProbabilityPath) and own != path:
+            raise ValueError(f"the model is of {own}, and was to be trained along {path}")
 
 
 def training_device(config: TrainConfig) -> torch.device:
@@ -54,9 +58,9 @@ def training_device(config: TrainConfig) -> torch.device:
 
 
 def training_data(
-    data: ImageData | Tensor, model: nn.Module, config: TrainConfig, team: Team
+    data: ImageData | Tensor, model: nn.Module, config: TrainConfig
 ) -> tuple[Tensor, Tensor | None]:
-    """Samples `(N, *shape)` and, for a network with classes, labels `(N,)`."""
+    """Samples `(N, *shape)` and, for a network that takes them, labels `(N,)`."""
     x = data.pixels if isinstance(data, ImageData) else data
     if not isinstance(x, Tensor) or not (x.is_floating_point() or x.dtype == torch.uint8):
         raise TypeError(
@@ -69,25 +73,59 @@ def training_data(
         raise ValueError(
             f"data of shape {tuple(x.shape)} has fewer samples than batch_size={config.batch_size}"
         )
-    if config.batch_size % team.size:
-        raise ValueError(
-            f"batch_size={config.batch_size} cannot be shared evenly by {team.size} processes"
-        )
-    weights = [p for p in model.parameters() if p.requires_grad]
-    if not weights:
-        raise ValueError(f"{type(model).__name__} has no parameter that could be trained")
-    if x.is_floating_point() and x.dtype != weights[0].dtype:
+    weights = next(model.parameters(), None)
+    loaded = any(isinstance(layer, FlowModel) for layer in layers(model))
+    if weights is None or not (loaded or any(p.requires_grad for p in model.parameters())):
+        frozen = "" if weights is None else ": all are frozen, call .requires_grad_()"
+        raise ValueError(f"{type(model).__name__} has no parameter that could be trained{frozen}")
+    if x.is_floating_point() and x.dtype != weights.dtype:
         raise TypeError(
-            f"data is {x.dtype}, the network's weights are {weights[0].dtype}: convert one of them"
+            f"data is {x.dtype}, the network's weights are {weights.dtype}: convert one of them"
         )
-    settings = getattr(model, "config", {})
-    settings = settings if isinstance(settings, Mapping) else {}
-    channels = settings.get("in_channels", x.shape[1])
+    _check_shape(x, model)
+    if x.is_floating_point():
+        _check_values(x)
+    return x.detach(), _labels(data, model)
+
+
+def _check_shape(x: Tensor, model: nn.Module) -> None:
+    channels = settings(model).get("in_channels", x.shape[1])
     if x.shape[1] != channels:
+        hint = "; permute the axes to (N, C, H, W)" if x.shape[-1] == channels else ""
         raise ValueError(
-            f"data of shape {tuple(x.shape)} has {x.shape[1]} channels, the network {channels}"
+            f"data of shape {tuple(x.shape)} has {x.shape[1]} channels, "
+            f"the network {channels}{hint}"
         )
-    return x.detach(), _labels(data, settings.get("num_classes"))
+    for layer in layers(model):
+        if isinstance(layer, FlowModel) and layer.config["shape"] != [*x.shape[1:]]:
+            raise ValueError(
+                f"the model is of samples of shape {tuple(layer.config['shape'])}, "
+                f"the data of {tuple(x.shape[1:])}"
+            )
+
+
+def _check_values(x: Tensor) -> None:
+    """Raises if a value is not finite; warns of images that are not in [-1, 1]."""
+    low, high = math.inf, -math.inf
+    for part in x.split(4096):
+        finite("data", part)
+        least, most = part.aminmax()
+        low, high = min(low, least.item()), max(high, most.item())
+    looks_like_images = x.ndim == 4 and x.shape[1] in (1, 3, 4)
+    if looks_like_images and 0 <= low < high:
+        warnings.warn(
+            f"the images run from {low:g} to {high:g} and are taken as they are, but images here "
+            "lie in [-1, 1]: pass bytes (uint8), or 2 * x - 1 for [0, 1], x / 127.5 - 1 for "
+            "[0, 255]",
+            stacklevel=4,
+        )
+
+
+def trainable(model: nn.Module) -> list[nn.Parameter]:
+    """The weights that a training moves: all, if a `FlowModel` is frozen as it was loaded."""
+    if not any(p.requires_grad for p in model.parameters()):
+        model.requires_grad_(True)
+    return [p for p in model.parameters() if p.requires_grad]
 
 
 def paired(
@@ -116,19 +154,26 @@ def scalar(loss: Any) -> Tensor:
     return loss
 
 
-def _labels(data: ImageData | Tensor, classes: int | None) -> Tensor | None:
-    if not classes:
+def _labels(data: ImageData | Tensor, model: nn.Module) -> Tensor | None:
+    """The labels `(N,)`, if there are any and the model takes them."""
+    given, count = data.labels if isinstance(data, ImageData) else None, classes(model)
+    if not takes_label(model):
+        chosen = settings(model).get("num_classes", 0) is None  # by who built it without classes
+        if given is not None and not chosen:
+            warnings.warn(
+                f"the data have labels and {type(model).__name__} takes none: it is trained "
+                "without them. A model takes labels as a third argument, model(x, t, label); pass "
+                "data.pixels if it is to have none",
+                stacklevel=4,
+            )
         return None
     if not isinstance(data, ImageData):
-        raise ValueError("a network with classes needs labels: pass an ImageData")
-    labels = data.labels
-    if not isinstance(labels, Tensor):
-        raise TypeError(f"labels must be a tensor ({len(data)},), got {type(labels).__name__}")
-    if labels.shape != (len(data),):
-        raise ValueError(f"labels must have shape ({len(data)},), got {tuple(labels.shape)}")
-    if not 0 <= labels.min() <= labels.max() < classes:
-        raise ValueError(
-            f"labels run from {labels.min().item()} to {labels.max().item()}, "
-            f"but the network has {classes} classes"
-        )
-    return labels.long()
+        if count is not None:
+            raise ValueError("a network with classes needs labels: pass an ImageData")
+        return None
+    labels = class_labels(given, len(data), "labels")
+    least, most = labels.min().item(), labels.max().item()
+    if least < 0 or (count is not None and most >= count):
+        has = "must not be negative" if count is None else f"the network has {count} classes"
+        raise ValueError(f"labels run from {least} to {most}, but {has}")
+    return labels

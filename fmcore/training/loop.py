@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from weakref import finalize
 
 import torch
 from torch import Tensor, nn
 
 from fmcore.checks import randn_like
 from fmcore.data import ImageData
+from fmcore.devices import device_name
 from fmcore.images import to_unit
 from fmcore.losses import Loss, cfm_loss
+from fmcore.models import layers
+from fmcore.networks import NETWORKS
 from fmcore.paths import ProbabilityPath
 from fmcore.training.checkpoints import Checkpoints
 from fmcore.training.inputs import (
@@ -25,8 +31,9 @@ from fmcore.training.inputs import (
 )
 from fmcore.training.interrupts import kept, whole_steps
 from fmcore.training.processes import joined, team
-from fmcore.training.recipes import Coupling, TrainConfig
+from fmcore.training.recipes import Coupling, Recipe, TrainConfig
 from fmcore.training.state import Progress, TrainingState
+from fmcore.weights import FlowModel
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -44,9 +51,16 @@ def fit(
 ) -> Iterator[Progress]:
     """Train `model` in place by conditional flow matching and yield `Progress` as it goes.
 
+    The loop over it is what trains: to train without watching, call `train`, which takes the same
+    arguments.
+
     `data` is an `ImageData` or a tensor `(N, *shape)`: `uint8` images become numbers in [-1, 1],
-    floats are taken as they are. All of it moves to the device at once. Labels are used if the
-    network has classes. An epoch is a new shuffle of the data, without the last incomplete batch.
+    floats are taken as they are. All of it moves to the device at once. An epoch is a new shuffle
+    of the data, without the last incomplete batch. Labels are used if the model takes them, as
+    `model(x, t, label)`: a network that says how many classes it has (`config["num_classes"]`) is
+    shown some images without their label, any other gets every label as it is. The model and the
+    average remember the shape of the data, so that `generate` knows it. A `FlowModel` that is
+    frozen, as a loaded one is, is thawed; weights that are frozen beside others stay as they are.
     `loss(net, path, x1, *, x0, label, ...)` returns a scalar (see `fmcore.losses`), and
     `x0, x1, label = couple(x0, x1, label, generator=g)` pairs noise and data anew.
 
@@ -57,11 +71,12 @@ def fit(
     In processes started by `torchrun` each works on its share of the batch, and the first saves;
     meanwhile `fmcore.training.team().rank` says which one this is.
 
-    The work, and with it the checks, begins with the first `Progress` that is asked for. Raises
-    `ValueError` or `TypeError` if the data cannot be trained on, if a device or a precision is not
-    there, and if a checkpoint is of another training, with the fields that differ;
-    `CheckpointError` if one cannot be read or written; `FloatingPointError`, with the step, as soon
-    as a report or a checkpoint finds that the loss is not finite.
+    Raises `ValueError` or `TypeError` at once if the arguments do not fit or the data cannot be
+    trained on, and with the first step if a device or a precision is not there, and if a
+    checkpoint is of another training, with the fields that differ; `CheckpointError` if one cannot
+    be read or written; `FloatingPointError`, with the step, as soon as a report or a checkpoint
+    finds that the loss is not finite. Warns (`UserWarning`) of labels that the model does not take
+    and of images that are not in [-1, 1].
 
     >>> from fmcore.networks import MLP
     >>> from fmcore.paths import OTPath
@@ -70,14 +85,92 @@ def fit(
     [2, 4]
     """
     check_arguments(model, path, config, loss, couple)
+    samples, started = training_data(data, model, config), []
+    steps = _steps(model, path, samples, config, loss, couple, checkpoints, started)
+    finalize(steps, _warn_unless, started).atexit = False
+    return steps
+
+
+def _warn_unless(started: list[bool]) -> None:
+    if not started:
+        warnings.warn(
+            "fit(...) was never iterated: nothing was trained. Loop over it, or call train(...)",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+
+
+def _steps(
+    model: nn.Module,
+    path: ProbabilityPath,
+    samples: tuple[Tensor, Tensor | None],
+    config: TrainConfig,
+    loss: Loss,
+    couple: Coupling | None,
+    checkpoints: Checkpoints | None,
+    started: list[bool],
+) -> Iterator[Progress]:
+    started.append(True)
     with joined(config.device) as name:
-        config, processes = replace(config, device=name), team()
-        samples = training_data(data, model, config, processes)
+        config = replace(config, device=name)
         run = TrainingState(
             model, path, samples, config, training_device(config),
-            team=processes, loss=loss, couple=couple, checkpoints=checkpoints,
+            team=team(), loss=loss, couple=couple, checkpoints=checkpoints,
         )  # fmt: skip
         yield from _loop(run)
+
+
+def train(
+    model: nn.Module,
+    path: ProbabilityPath,
+    data: ImageData | Tensor,
+    config: TrainConfig,
+    *,
+    loss: Loss = cfm_loss,
+    couple: Coupling | None = None,
+    checkpoints: Checkpoints | None = None,
+) -> FlowModel:
+    """Train `model` in place, to the end; returns the averaged weights, ready to sample and save.
+
+    The arguments, and what is raised, are those of `fit`. The result is a `FlowModel` of the
+    network inside `model`, in evaluation mode and frozen; its `about` says how it was trained.
+    Raises `TypeError` before the work if that network or the path is in no table (`NETWORKS`,
+    `PATHS`), since then no `FlowModel` can hold it: use `fit`.
+
+    >>> from fmcore.networks import MLP
+    >>> from fmcore.paths import OTPath
+    >>> config = TrainConfig(steps=4, batch_size=8, progress=False)
+    >>> model = train(MLP(dim=2), OTPath(), torch.zeros(32, 2), config)
+    >>> model(torch.zeros(5, 2), 0.5).shape, model.config["shape"]
+    (torch.Size([5, 2]), [2])
+    """
+    check_arguments(model, path, config, loss, couple)
+    samples = training_data(data, model, config)
+    shape = samples[0].shape[1:]
+    FlowModel(_network(model), path, shape)  # if that cannot be, better now than in the end
+    *_, last = _steps(model, path, samples, config, loss, couple, checkpoints, [])
+    recipe = Recipe({}, path, config, loss, couple)
+    name = data.name if isinstance(data, ImageData) else f"a tensor of shape {tuple(data.shape)}"
+    about = {"data": name, **about_training(recipe, last)}
+    return FlowModel(_network(last.ema), path, shape, about).eval().requires_grad_(False)
+
+
+def _network(model: nn.Module) -> nn.Module:
+    """The network inside a model, if it is one of the table; else the model itself."""
+    known = (layer for layer in layers(model) if NETWORKS.name_of(type(layer)))
+    return next(known, model)
+
+
+def about_training(recipe: Recipe, last: Progress) -> dict[str, Any]:
+    """How a network was trained, as plain values for a file: `last` is the end of the training."""
+    return {
+        "recipe": recipe.as_dict(),
+        "processes": team().size,
+        "seconds": round(last.elapsed, 1),
+        "device": device_name(recipe.train.device),
+        "torch": torch.__version__,
+        "date": time.strftime("%Y-%m-%d"),
+    }
 
 
 def _loop(run: TrainingState) -> Iterator[Progress]:
@@ -114,9 +207,13 @@ def draw(
     """
     g, rows, label = run.generator, run.next_rows(), None
     if run.labels is not None:
-        hidden = torch.rand(len(rows), generator=g, device=g.device) < run.config.label_dropout
-        label = torch.where(hidden, run.no_class, run.labels[rows])
-    x1 = to_unit(run.x[rows]) if run.x.dtype == torch.uint8 else run.x[rows]
+        label = run.labels[rows]
+        if run.no_class is not None:
+            hidden = torch.rand(len(rows), generator=g, device=g.device) < run.config.label_dropout
+            label = torch.where(hidden, run.no_class, label)
+    x1 = run.x[rows]
+    if x1.dtype == torch.uint8:
+        x1 = to_unit(x1).to(run.parameters[0].dtype)
     x0 = randn_like(x1, g)
     if run.couple is not None:
         x0, x1, label = paired(run.couple, x0, x1, label, g)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal, get_args
 
-from fmcore.checks import one_of, positive, real, whole
+from fmcore.checks import flag, one_of, positive, real, whole
 from fmcore.losses import (
     LOSSES,
     TIMES,
@@ -57,7 +57,7 @@ class TrainConfig:
     ema: float = 0.999
     """Decay of the exponential moving average of the weights."""
     label_dropout: float = 0.1
-    """How often a network with classes sees an image without its label."""
+    """How often a network that says how many classes it has sees an image without its label."""
     precision: Precision = "fp32"
     """bf16 and fp16 run the network under autocast; the weights stay in float32."""
     compile: bool = False
@@ -90,6 +90,10 @@ class TrainConfig:
         self._check("precision", one_of, get_args(Precision))
         self._check("seed", whole, 0, 2**63 - 1)
         self._check("log_every", whole)
+        self._check("compile", flag)
+        self._check("progress", flag)
+        if not isinstance(self.device, str):
+            raise TypeError(f"device must be a name such as 'cuda', got {self.device!r}")
 
     def _check(
         self, name: str, check: Callable[..., Any], *limits: Any, optional: bool = False

@@ -7,16 +7,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from fmcore.losses import Loss, draws
+from fmcore.models import classes, layers
 from fmcore.paths import ProbabilityPath
 from fmcore.training.checkpoints import Checkpoints
 from fmcore.training.identity import differences, identity
+from fmcore.training.inputs import trainable
 from fmcore.training.processes import Team
 from fmcore.training.recipes import Coupling, TrainConfig
 from fmcore.training.replay import Replayed
@@ -48,9 +50,9 @@ class Progress:
 class TrainingState:
     """Network, averages, optimizer, random numbers, and how far the training has come.
 
-    x, labels   the data, on the device; labels is None for a network without classes
+    x, labels   the data, on the device; labels is None for a network that takes none
     network     what is evaluated: the model, over all processes, compiled if that is asked for
-    ema         its averaged weights
+    ema         its averaged weights, in float32 or better
     step        steps done, of `steps` in all; `batches` of them are an epoch
     times       how the loss draws its times; None if it does so itself, when it is called
     """
@@ -69,23 +71,30 @@ class TrainingState:
         checkpoints: Checkpoints | None,
     ) -> None:
         x, labels = data
+        if config.batch_size % team.size:
+            raise ValueError(
+                f"batch_size={config.batch_size} cannot be shared evenly by {team.size} processes"
+            )
         self.model, self.path, self.config, self.device = model, path, config, device
         self.loss, self.couple, self.team, self.checkpoints = loss, couple, team, checkpoints
-        # The label that means none, if the network has classes.
-        self.no_class = 0 if labels is None else int(cast(Any, model).config["num_classes"])
+        self.no_class = classes(model)  # the label that means none, if the network says so
         self.batches = len(x) // config.batch_size
         self.steps = (config.epochs or 0) * self.batches if config.steps is None else config.steps
         self.dtype = _DTYPES[config.precision]  # in which the network computes
+        trained = trainable(model)
+        for layer in layers(model):
+            layer.trained_shape = tuple(x.shape[1:])  # so that `generate` knows what it draws
         self.ema = AveragedModel(model).module.requires_grad_(False)
         model.to(device).train()
         self.ema.to(device).eval()
+        _widen(self.ema)
         self.times, self.weights = draws(loss)
         self.parameters, self.averages = list(model.parameters()), list(self.ema.parameters())
         self.replays = can_replay(config, device, team) and self.times is not None
         # A recorded step reads its learning rate from the device.
         self.lr = torch.tensor(config.lr, device=device) if self.replays else config.lr
         self.optimizer = torch.optim.AdamW(
-            self.parameters, self.lr, weight_decay=config.weight_decay, fused=True,
+            trained, self.lr, weight_decay=config.weight_decay, fused=True,
             capturable=self.replays,
         )  # fmt: skip
         self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
@@ -128,6 +137,7 @@ class TrainingState:
             if problem := misfit(net, tensors):
                 raise ValueError(f"{file} is of another network: {problem}")
             load_tensors(net, tensors)
+        _widen(self.ema)
         self.optimizer.load_state_dict(state["optimizer"])
         for group in self.optimizer.param_groups:  # theirs may have been replayed, or not
             group.update(lr=self.lr, capturable=self.replays)
@@ -165,7 +175,8 @@ class TrainingState:
         """ema = d ema + (1 - d) weights, with a decay d that grows into the configured one."""
         # A long memory is of no use while there is little to remember: from 0, which is a copy.
         decay = min(self.config.ema, self.step / (9 + self.step))
-        get_ema_multi_avg_fn(decay)(self.averages, self.parameters, self.step)
+        latest = [p.to(a.dtype) for p, a in zip(self.parameters, self.averages, strict=True)]
+        get_ema_multi_avg_fn(decay)(self.averages, latest, self.step)
 
     @property
     def elapsed(self) -> float:
@@ -264,6 +275,12 @@ class TrainingState:
         if not self.last_file:
             return f"{where}; nothing was saved"
         return f"{where}; {self.last_file}: resume to go on from there"
+
+
+def _widen(ema: nn.Module) -> None:
+    """Averages in float32 or better: 0.999 of a number in bfloat16 is the number itself."""
+    if any(w.dtype in (torch.bfloat16, torch.float16) for w in ema.parameters()):
+        ema.float()
 
 
 def can_replay(config: TrainConfig, device: torch.device, team: Team) -> bool:

@@ -79,8 +79,8 @@ FIELDS = [
         dict(target=MIX, path=OT),
         (dict(target=[[0.0]]), TypeError, "a GaussianMixture or an Empirical, got list"),
         (dict(target=None), TypeError, "got NoneType"),
-        (dict(path="ot"), TypeError, "the methods a, b, da and db, got 'ot'"),
-        (dict(path=fmcore.OTPath), TypeError, "got <class 'fmcore.paths.OTPath'>"),
+        (dict(path="ot"), TypeError, "path must be a ProbabilityPath, got str"),
+        (dict(path=fmcore.OTPath), TypeError, "got ABCMeta"),
     ),
     *bad(
         FIELD,

@@ -112,6 +112,9 @@ def test_a_path_of_ones_own_is_known_by_its_schedule(tmp_path):
         def a(self, t):
             return self.power(t)
 
+        def da(self, t):
+            return ProbabilityPath.da(self, t)
+
     train(tmp_path, stop=9, path=Bent())
     train(tmp_path, stop=12, resume=True, path=Bent(power=lambda t: t + 0))
     with pytest.raises(ValueError, match="path is 'Bent, schedule 4 of .*', was 'Bent, schedule 4"):

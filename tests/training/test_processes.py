@@ -9,11 +9,11 @@ import pytest
 import torch
 from small import config, points, weights
 
-from fmcore.losses import LOSSES
+from fmcore.losses import LOSSES, cfm_loss
 from fmcore.networks import MLP
 from fmcore.paths import OTPath
 from fmcore.training import Checkpoints, Team, fit
-from fmcore.training.inputs import training_data
+from fmcore.training.state import TrainingState
 
 HELPERS = [str(folder) for folder in Path(__file__).parents[:2]]  # of this file and of `small`
 CONFIG = config(steps=16, batch_size=24, lr=1e-2, clip=1.0)
@@ -169,8 +169,11 @@ def test_the_command_line_in_two_processes(tmp_path):
 
 
 def test_a_batch_that_cannot_be_shared():
+    how = dict(loss=cfm_loss, couple=None, checkpoints=None)
     with pytest.raises(ValueError, match="batch_size=24 cannot be shared evenly by 5 processes"):
-        training_data(DATA, MLP(), CONFIG, Team(0, 5))
+        TrainingState(
+            MLP(), OTPath(), (DATA, None), CONFIG, torch.device("cpu"), team=Team(0, 5), **how
+        )
 
 
 def test_the_rows_of_all_are_the_batch():

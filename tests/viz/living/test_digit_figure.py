@@ -12,6 +12,7 @@ from PIL import Image
 
 from fmcore import load_pretrained
 from fmcore.paths import OTPath
+from fmcore.sampling import DEFAULT_STEPS
 from fmcore.solvers import odeint
 from fmcore.viz import COLORS, DigitFigure
 from fmcore.viz.living import digit_figure as module
@@ -108,6 +109,8 @@ def test_the_shipped_pictures_are_of_the_shipped_network(monkeypatch):
     model = load_pretrained("mnist")
     shown = DigitFigure(model)
     assert len(shown.spec["picture"]) < 400_000
+    start = shown.spec["start_state"]  # as `generate` does it
+    assert (start["solver"], start["steps"]) == ("midpoint", DEFAULT_STEPS)
     assert len(shown.spec["solvers"]) == 4 and len(shown.spec["steps"]) == 10
     x0 = torch.randn(16, 1, 28, 28, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():

@@ -11,7 +11,7 @@ import torch
 
 from fmcore.fields import Empirical, GaussianMixture, MarginalField, Rotation, Storm
 from fmcore.networks import MLP, UNet
-from fmcore.paths import OTPath, VPPath
+from fmcore.paths import OTPath, ProbabilityPath, VPPath
 from fmcore.solvers import SOLVERS, ButcherTableau, odeint
 from fmcore.viz import COLORS, FlowFigure
 from fmcore.viz.living.lattice import fit
@@ -21,7 +21,7 @@ MIX = GaussianMixture([[-1.0, 0.0], [1.0, 0.5]], 0.3)
 MARGINAL = MarginalField(MIX, OTPath())
 
 
-class Ramp:
+class Ramp(ProbabilityPath):
     """A path of a reader's own, for which the browser has no closed form."""
 
     def a(self, t):
