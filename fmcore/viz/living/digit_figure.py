@@ -15,7 +15,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from fmcore.checks import finite, floating, whole
+from fmcore.checks import floating, whole
 from fmcore.files import ASSETS
 
 from ..checks import MOST_SEED, Method, by_name, moment, series, solver_name, text
@@ -148,7 +148,7 @@ def _noises(x0: Tensor | None, seed: int) -> Tensor:
         raise ValueError(
             f"x0 must be (n, 1, H, W) with n up to {_MOST_NOISES}, got {tuple(x0.shape)}"
         )
-    return finite("x0", x0)
+    return x0
 
 
 def _sprite(

@@ -69,7 +69,7 @@ def quiver(
     36
     """
     xmin, xmax, ymin, ymax = box(extent)
-    n = whole("n", n, 2)
+    n, by_speed = whole("n", n, 2), flag("by_speed", by_speed)
     cell = max(xmax - xmin, ymax - ymin) / n
     x, y = centres(xmin, xmax, cell), centres(ymin, ymax, cell)
     u, v = velocity(field, grid(x, y), t).T.reshape(2, len(y), len(x))
@@ -83,7 +83,7 @@ def quiver(
         angles="xy", scale_units="xy", units="xy", pivot="mid", scale=scale / cell,
         width=0.085 * cell, headwidth=3.6, headlength=3.8, headaxislength=3.4,
     )  # fmt: skip
-    if flag("by_speed", by_speed):
+    if by_speed:
         arrows.set_array(speed.ravel())
         arrows.set_cmap(ramp(color))
         arrows.set_clim(0, scale)
@@ -148,7 +148,7 @@ def particles(
     >>> ax.collections[-1].get_offsets().shape
     (3, 2)
     """
-    xs = as_array("xs", xs, ("T", "B", 2))
+    xs, trails = as_array("xs", xs, ("T", "B", 2)), flag("trails", trails)
     states, count, _ = xs.shape
     rgba = to_rgba_array(COLORS["path"] if color is None else color)
     if len(rgba) not in (1, count):
@@ -158,7 +158,7 @@ def particles(
     size = dot_size(ax, count) if size is None else positive("size", size)
     # A trail is a few pieces, each of one age: a piece for every step would be T times B lines.
     pieces = min(states - 1, 24)
-    if flag("trails", trails) and pieces > 0:
+    if trails and pieces > 0:
         cuts = np.linspace(0, states - 1, pieces + 1).round().astype(int)
         for age, (i, j) in enumerate(pairwise(cuts), start=1):
             freshness = age / pieces
@@ -232,7 +232,7 @@ def density(
     (50, 50)
     """
     xmin, xmax, ymin, ymax = box(extent)
-    n = whole("n", n, 2)
+    n, contours = whole("n", n, 2), flag("contours", contours)
     cell = max(xmax - xmin, ymax - ymin) / n
     x, y = centres(xmin, xmax, cell), centres(ymin, ymax, cell)
     if not callable(log_prob):
@@ -260,7 +260,7 @@ def density(
         vmin=0,
         vmax=peak,
         interpolation="bilinear",
-        alpha=0.8 if flag("contours", contours) else None,
+        alpha=0.8 if contours else None,
         zorder=1,
     )
     if contours and p.max() > 0.1 * peak:
