@@ -182,7 +182,7 @@ STILLS = [
         dict(sizes=[0.1, 0.2], errors=[1e-3, 4e-3]),
         *AX,
         (dict(sizes=[0.1, 0.1]), ValueError, "got [0.1, 0.1]"),
-        (dict(errors=[0.0, 1e-3]), ValueError, "got 0"),
+        (dict(errors=[-1e-9, 1e-3]), ValueError, "got -1e-09"),
         (dict(errors=None), TypeError, "got None"),
         (dict(against="cost"), ValueError, "'h', 'nfe', got 'cost'"),
         (dict(method="eular"), ValueError, "got 'eular'"),

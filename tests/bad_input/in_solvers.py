@@ -46,7 +46,7 @@ SOLVERS = [
         RALSTON,
         (dict(name=3), TypeError, "the name of a tableau must be a string, got 3"),
         (dict(name=""), TypeError, "got ''"),
-        (dict(order=0), ValueError, "order must be a whole number of at least 1, got 0"),
+        (dict(order=0), ValueError, "tableau 'ralston': order must be a whole number"),
         (dict(order=2.0), TypeError, "got 2.0"),
         (dict(order=True), TypeError, "got True"),
         (dict(order="2"), TypeError, "got '2'"),
@@ -75,6 +75,7 @@ SOLVERS = [
         (dict(theta="half"), TypeError, "got 'half'"),
         (dict(theta=True), TypeError, "got True"),
         (dict(theta=1.5), ValueError, "theta must lie in [0, 1], got 1.5"),
+        (dict(theta=-1e-9), ValueError, "got -1e-09"),
         (dict(theta=NAN), ValueError, "got nan"),
     ),
     *bad(
