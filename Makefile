@@ -18,7 +18,7 @@ RUN = env -u PYTHONPATH -u JUPYTER_PATH PATH="$(CURDIR)/$(VENV)/bin:$$PATH" PYTH
 	JUPYTER_CONFIG_DIR="$(CURDIR)/_build/jupyter/config" \
 	JUPYTER_DATA_DIR="$(CURDIR)/_build/jupyter/data" IPYTHONDIR="$(CURDIR)/_build/ipython"
 
-.PHONY: help book html lab test lint format lock clean
+.PHONY: help book html lab test lint format lock stamp clean
 .DEFAULT_GOAL := help
 
 help:
@@ -28,6 +28,7 @@ help:
 	@echo "make test    run every test: units, doctests, chapters, and the site where a Chromium is found"
 	@echo "make lint    check code, types and notebooks, in Python and in JavaScript"
 	@echo "make format  let ruff, nbstripout and prettier put code and notebooks in order"
+	@echo "make stamp   write the address of the repository everywhere  (REPO=https://github.com/owner/name)"
 	@echo "make lock    resolve requirements.txt anew from pyproject.toml"
 	@echo "make clean   remove .venv and everything that was built"
 
@@ -69,6 +70,10 @@ format: $(VENV)/.installed $(JS_TOOLS)
 
 lock: $(VENV)/.installed
 	@$(RUN) sh tools/lock.sh
+
+stamp: $(VENV)/.installed
+	@$(if $(filter undefined,$(origin REPO)),$(error give REPO=https://github.com/owner/name))
+	@$(RUN) python tools/stamp.py "$(REPO)"
 
 clean:
 	rm -rf $(VENV) _build .pytest_cache .ruff_cache tools/js/node_modules

@@ -173,6 +173,30 @@ def like(name_y: str, y: Any, name_x: str, x: Any) -> None:
         )
 
 
+def shown(number: float) -> str:
+    """A number for a message: short if that is all of it.
+
+    >>> shown(1.0), shown(1.0000001)
+    ('1', '1.0000001')
+    """
+    return f"{number:g}" if float(f"{number:g}") == number else repr(number)
+
+
+def summary(result: Any, **fields: Any) -> str:
+    """A result in a line: of a tensor its shape and dtype, where its own repr fills a screen.
+
+    >>> summary(0, x=torch.zeros(5000, 2), nfe=80)
+    'int(x=(5000, 2) float32, nfe=80)'
+    """
+    parts = (
+        f"{name}={tuple(value.shape)} {str(value.dtype).removeprefix('torch.')}"
+        if isinstance(value, Tensor)
+        else f"{name}={value!r}"
+        for name, value in fields.items()
+    )
+    return f"{type(result).__name__}({', '.join(parts)})"
+
+
 def interval(t_span: Sequence[float]) -> tuple[float, float]:
     """`(t0, t1)` as two finite floats.
 

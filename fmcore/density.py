@@ -20,7 +20,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from fmcore.checks import interval, positive, require_generator, whole
+from fmcore.checks import flag, interval, positive, require_generator, shown, summary, whole
 from fmcore.solvers import ButcherTableau, VectorField, odeint
 from fmcore.solvers.field import CountedField, initial_state
 
@@ -36,6 +36,9 @@ class Transport(NamedTuple):
     log_det: Tensor
     nfe: int
 
+    def __repr__(self) -> str:
+        return summary(self, **self._asdict())
+
 
 class Likelihood(NamedTuple):
     """log p_1 of each point `(B,)`, the noise x0 `(B, *shape)` it came from, the evaluations."""
@@ -43,6 +46,9 @@ class Likelihood(NamedTuple):
     log_prob: Tensor
     x0: Tensor
     nfe: int
+
+    def __repr__(self) -> str:
+        return summary(self, **self._asdict())
 
 
 def divergence(
@@ -69,9 +75,10 @@ def divergence(
     tensor([ 6., 14.])
     """
     _require_state("x", x)
-    t = torch.as_tensor(t, dtype=x.dtype, device=x.device)
+    f = CountedField(v, x)
+    t = torch.as_tensor(t, dtype=f.wide, device=x.device)
     e = _signs(x, method, probes, generator)
-    return _velocity_and_divergence(CountedField(v, x), x, t, e)[1]
+    return _velocity_and_divergence(f, x, t, e)[1].to(x.dtype)
 
 
 def log_det(
@@ -88,13 +95,19 @@ def log_det(
     rtol: float | None = None,
     atol: float | None = None,
     max_steps: int = 10_000,
+    create_graph: bool | None = None,
 ) -> Transport:
     """Where the flow of v takes x `(B, *shape)`, and the log |det d psi / dx| of each row.
 
     x and the logarithm are solved for together, as one state of d + 1 numbers a row, by `odeint`
     with its `method`, `steps`, `step_size`, `rtol`, `atol` and `max_steps`; an adaptive method
     watches the error of all of them. `divergence` and `probes` as for `divergence`. The signs are
-    drawn once and kept along the trajectory: the result is unbiased, and the ODE stays smooth.
+    drawn once and kept along the trajectory: the result is unbiased, and the ODE stays smooth. The
+    logarithm is in float32 or better.
+
+    With `create_graph` the result can be differentiated, in x and in what v depends on; left out,
+    it can be if x requires a gradient. The graph of all steps takes many times the memory, so that
+    none is built for the parameters of v unless it is asked for.
 
     Raises as `odeint` and `divergence` do.
 
@@ -106,17 +119,19 @@ def log_det(
     e = _signs(x, divergence, probes, generator)
     d = math.prod(x.shape[1:])
     f = CountedField(v, x)
+    keep = x.requires_grad if create_graph is None else flag("create_graph", create_graph)
 
     def together(state: Tensor, t: Tensor) -> Tensor:
         velocity, div = _velocity_and_divergence(f, state[:, :d].reshape(x.shape), t, e)
         return torch.cat([velocity.reshape(-1, d), div[:, None]], dim=1)  # (B, d + 1)
 
-    state = torch.cat([x.reshape(-1, d), x.new_zeros(len(x), 1)], dim=1)
-    sol = odeint(
-        together, state, t_span, method=method, steps=steps, step_size=step_size, rtol=rtol,
-        atol=atol, max_steps=max_steps,
-    )  # fmt: skip
-    return Transport(sol.x[:, :d].reshape(x.shape), sol.x[:, d], f.nfe)
+    with torch.set_grad_enabled(keep and torch.is_grad_enabled()):
+        state = torch.cat([x.reshape(-1, d), x.new_zeros(len(x), 1)], dim=1).to(f.wide)
+        sol = odeint(
+            together, state, t_span, method=method, steps=steps, step_size=step_size, rtol=rtol,
+            atol=atol, max_steps=max_steps,
+        )  # fmt: skip
+        return Transport(sol.x[:, :d].reshape(x.shape).to(x.dtype), sol.x[:, d], f.nfe)
 
 
 def log_likelihood(
@@ -133,6 +148,7 @@ def log_likelihood(
     rtol: float | None = None,
     atol: float | None = None,
     max_steps: int = 10_000,
+    create_graph: bool | None = None,
 ) -> Likelihood:
     """The log-density `(B,)`, in nats, that the flow of v gives to the data x1 `(B, *shape)`.
 
@@ -152,8 +168,9 @@ def log_likelihood(
     x0, back, nfe = log_det(
         v, x1, (t1, t0), divergence=divergence, probes=probes, generator=generator, method=method,
         steps=steps, step_size=step_size, rtol=rtol, atol=atol, max_steps=max_steps,
+        create_graph=create_graph,
     )  # fmt: skip
-    square = x0.reshape(len(x0), -1).square().sum(dim=1)
+    square = x0.reshape(len(x0), -1).to(back.dtype).square().sum(dim=1)
     dim = math.prod(x0.shape[1:])
     return Likelihood(-0.5 * (square + dim * math.log(2 * math.pi)) + back, x0, nfe)
 
@@ -197,7 +214,7 @@ def continuity_residual(
     _require_state("x", x)
     h = positive("h", h)
     if not (h <= t <= 1 - h):
-        raise ValueError(f"t - h and t + h must lie in [0, 1], got t={t:g} and h={h:g}")
+        raise ValueError(f"t - h and t + h must lie in [0, 1], got t={shown(t)} and h={shown(h)}")
     f = CountedField(v, x)
 
     def p(x: Tensor, t: float) -> Tensor:
@@ -231,28 +248,37 @@ def _velocity_and_divergence(
         inner = not (keep and x.requires_grad)
         x = x.detach().requires_grad_() if inner else x
         velocity = f(x, t)
-        if not velocity.requires_grad:
-            _require_constant(f, x, velocity, t)
         keep = keep and not (inner and _depends_on_nothing_but(x, velocity))
+        flat, div = velocity.reshape(len(x), -1), velocity.new_zeros(len(x))
+        free: list[int] = []  # the components that do not depend on x, as far as autograd can tell
         if e is None:
-            # A row of ones in place i picks d v_i / d x for every row of the batch at once.
-            flat = velocity.reshape(len(x), -1)
-            rows = (_gradient(flat[:, i].sum(), x, keep) for i in range(flat.shape[1]))
-            each = (row.reshape(len(x), -1)[:, i] for i, row in enumerate(rows))
+            for i in range(flat.shape[1]):
+                # The sum picks d v_i / d x_i for every row of the batch at once.
+                gradient = _gradient(flat[:, i].sum(), x, keep)
+                if gradient is None:
+                    free.append(i)
+                else:
+                    div = div + gradient.reshape(len(x), -1)[:, i]
         else:
-            each = (_rowwise_dot(_gradient((velocity * s).sum(), x, keep), s) / len(e) for s in e)
-        div = sum(each, start=x.new_zeros(len(x)))
+            for s in e:
+                gradient = _gradient((velocity * s).sum(), x, keep)
+                if gradient is None:
+                    free = [*range(flat.shape[1])]
+                else:
+                    div = div + _rowwise_dot(gradient, s) / len(e)
+        if free:
+            _require_constant(f, x, flat[:, free], t, free)
     return (velocity, div) if keep else (velocity.detach(), div.detach())
 
 
-def _gradient(number: Tensor, x: Tensor, keep: bool) -> Tensor:
-    """The gradient of a number in x; zeros if it does not depend on x."""
+def _gradient(number: Tensor, x: Tensor, keep: bool) -> Tensor | None:
+    """The gradient of a number in x; None if no path of the graph leads from one to the other."""
     if not number.requires_grad:
-        return torch.zeros_like(x)
+        return None
     (gradient,) = torch.autograd.grad(
         number, x, retain_graph=True, create_graph=keep, allow_unused=True
     )
-    return torch.zeros_like(x) if gradient is None else gradient
+    return gradient
 
 
 def _depends_on_nothing_but(x: Tensor, y: Tensor) -> bool:
@@ -276,11 +302,17 @@ def _rowwise_dot(a: Tensor, b: Tensor) -> Tensor:
     return (a * b).reshape(len(a), -1).sum(dim=1)
 
 
-def _require_constant(f: CountedField, x: Tensor, velocity: Tensor, t: Tensor) -> None:
-    """Raise if a field from which no gradient comes depends on x after all."""
+def _require_constant(
+    f: CountedField, x: Tensor, values: Tensor, t: Tensor, components: list[int]
+) -> None:
+    """Raise if components of v from which no gradient comes depend on x after all.
+
+    Parameters of v may require a gradient, so that a graph there is says nothing.
+    """
     with torch.no_grad():  # every coordinate moves, by a number that is exact in any dtype near 1
-        elsewhere = f.v(x + 0.125 * (1 + x.abs()), t)
-    if not torch.equal(elsewhere, velocity):
+        elsewhere = f(x + 0.125 * (1 + x.abs()), t).reshape(len(x), -1)[:, components]
+        f.nfe -= 1  # a check, and no part of the solution
+    if not torch.equal(elsewhere, values):
         raise ValueError(
             "v depends on x but lets no gradient through to it (no_grad, inference_mode, .detach() "
             "or numpy inside?), so its divergence cannot be computed"

@@ -484,3 +484,79 @@ def test_bad_input_of_the_bits(given):
     (name, value) = list(given.items())[-1]
     with pytest.raises((TypeError, ValueError), match=f"{name} must be .*{value}"):
         bits_per_dim(torch.zeros(3), **given)
+
+
+class Detached(torch.nn.Module):
+    """v = rate x^2, whose parameter requires a gradient and whose input may be cut off."""
+
+    def __init__(self, cut):
+        super().__init__()
+        self.rate, self.cut = torch.nn.Parameter(torch.tensor(2.0)), cut
+
+    def forward(self, x, t):
+        return self.rate * (x.detach() if self.cut else x) ** 2
+
+
+@pytest.mark.parametrize("how", [{}, dict(method="hutchinson", probes=2, generator=gen())])
+def test_a_field_with_parameters_that_cuts_x_off_is_refused(how):
+    """Autograd finds a graph, that of the parameter, and no way from the result to x."""
+    x = normal(5, 3).float()
+    torch.testing.assert_close(divergence(Detached(cut=False), x, 0.0, **how), 4 * x.sum(1))
+    with pytest.raises(ValueError, match="lets no gradient through"):
+        divergence(Detached(cut=True), x, 0.0, **how)
+    how = {("divergence" if name == "method" else name): value for name, value in how.items()}
+    with pytest.raises(ValueError, match="lets no gradient through"):
+        log_likelihood(Detached(cut=True), x, steps=2, method="euler", **how)
+
+
+def test_components_that_do_not_depend_on_x_count_nothing():
+    rate = torch.nn.Parameter(torch.tensor(2.0))
+
+    def shear(x, t):  # div = 3 x_2^2
+        return torch.stack([rate * torch.ones_like(x[:, 0]), x[:, 1] ** 3], dim=1)
+
+    x = normal(4, 2).float()
+    torch.testing.assert_close(divergence(shear, x, 0.0), 3 * x[:, 1] ** 2)
+    res = log_det(shear, x, method="euler", steps=3)
+    assert res.nfe == 3  # the check of the constant is no evaluation of the solve
+
+
+@pytest.mark.parametrize("solve", [log_det, log_likelihood])
+def test_no_graph_is_built_unless_it_is_asked_for(solve):
+    torch.manual_seed(0)
+    net, x, how = MLP(hidden=8), normal(4, 2).float(), dict(method="rk4", steps=2)
+    value = solve(net, x, **how)
+    assert not any(y.requires_grad for y in value[:2])
+    asked = solve(net, x, create_graph=True, **how)
+    for y, z in zip(value[:2], asked[:2], strict=True):
+        assert z.requires_grad
+        torch.testing.assert_close(y, z)
+    through_x = solve(net, x.clone().requires_grad_(), **how)
+    assert through_x[0].requires_grad
+    declined = solve(net, x.clone().requires_grad_(), create_graph=False, **how)
+    assert not declined[0].requires_grad
+    with torch.no_grad():
+        assert not solve(net, x, create_graph=True, **how)[0].requires_grad
+    with pytest.raises(TypeError, match="create_graph must be True or False, got 'yes'"):
+        solve(net, x, create_graph="yes", **how)
+
+
+def test_the_gradient_in_the_parameters_is_that_of_finite_differences():
+    torch.manual_seed(0)
+    net, x, how = MLP(hidden=6, depth=1).double(), normal(3, 2), dict(method="rk4", steps=3)
+    weight = net.layers[0].weight
+    log_likelihood(net, x, create_graph=True, **how).log_prob.sum().backward()
+    h, values = 1e-5, []
+    for sign in (1, -1):
+        with torch.no_grad():
+            weight[1, 0] += sign * h
+            values.append(log_likelihood(net, x, **how).log_prob.sum().item())
+            weight[1, 0] -= sign * h
+    assert weight.grad[1, 0].item() == pytest.approx((values[0] - values[1]) / (2 * h), rel=1e-5)
+
+
+def test_numbers_of_numpy_are_numbers():
+    bits = bits_per_dim(torch.tensor([-784 * math.log(256 * 2 / 255)]), np.prod((1, 28, 28)))
+    assert bits.item() == pytest.approx(8, abs=1e-4)
+    with pytest.raises(TypeError, match="dim must be a whole number of at least 1, got True"):
+        bits_per_dim(torch.zeros(1), True)

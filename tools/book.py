@@ -17,6 +17,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from stamp import repository
+
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
 LIBRARY = ["fmcore", "requirements.txt", "tools/ipython_kernel_config.py"]
@@ -41,7 +43,7 @@ def build() -> None:
     # jupyter-cache re-executes a chapter when its cells change. It cannot see that the library,
     # the packages or the data under them changed: then all chapters have to run again.
     library = digest(LIBRARY, sys.version, os.environ.get("FMCORE_DATA", ""))
-    site = digest(SITE, library)
+    site = digest(SITE, library, repository())
     library_stamp, site_stamp = BUILD / ".library", BUILD / ".site"
     if site_stamp.exists() and site_stamp.read_text() == site:
         print("The book is up to date.")

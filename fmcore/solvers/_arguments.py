@@ -9,7 +9,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from fmcore.checks import positive, whole
+from fmcore.checks import positive, shown, whole
 
 
 def number_of_steps(
@@ -54,10 +54,13 @@ def requested_times(
     for t in values:
         # Written so that NaN fails as well.
         if not sign * (t0 - slack * sign) <= sign * t <= sign * (t1 + slack * sign):
-            raise ValueError(f"t_eval must lie between t0={t0:g} and t1={t1:g}, got {t!r}")
+            raise ValueError(
+                f"t_eval must lie between t0={shown(t0)} and t1={shown(t1)}, got {t!r}"
+            )
     for earlier, later in pairwise(values):
         if sign * later < sign * earlier:
             raise ValueError(
-                f"t_eval must run from t0={t0:g} to t1={t1:g}, got {later!r} after {earlier!r}"
+                f"t_eval must run from t0={shown(t0)} to t1={shown(t1)}, "
+                f"got {later!r} after {earlier!r}"
             )
     return values, slack

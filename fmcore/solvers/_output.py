@@ -51,6 +51,6 @@ class Output:
             self.states.append(x_new)
 
     def stacked(self) -> tuple[Tensor, Tensor]:
-        """ts (T,) and xs (T, *x.shape)."""
+        """ts (T,) and xs (T, *x.shape), in the dtype of the computation."""
         ts = torch.tensor(self.times, dtype=torch.float64).to(self.x0.dtype).to(self.x0.device)
         return ts, torch.stack(self.states) if self.states else self.x0.new_empty(0, *self.x0.shape)

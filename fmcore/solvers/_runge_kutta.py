@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -55,9 +56,34 @@ def _factored(weights: Row) -> tuple[float, int, tuple[tuple[float, int], ...]]:
     return w, first, tuple((u / w, i) for i, u in enumerate(weights) if u and i != first)
 
 
-def stage_times(tableau: ButcherTableau, grid: Sequence[float], x: Tensor) -> list:
+class Grid(Sequence[float]):
+    """The times t0, t0 + h, ... of `n` steps, and t1 to the last bit; they take no memory."""
+
+    def __init__(self, t0: float, t1: float, h: float, n: int) -> None:
+        self.t0, self.t1, self.h, self.n = t0, t1, h, n
+
+    def __len__(self) -> int:
+        return self.n + 1
+
+    def __getitem__(self, i: Any) -> Any:
+        if isinstance(i, slice):
+            return [self[k] for k in range(*i.indices(len(self)))]
+        if not 0 <= i <= self.n:
+            raise IndexError(f"step {i} of a grid of {self.n}")
+        return self.t0 + i * self.h if i < self.n else self.t1
+
+
+BLOCK = 256
+"""Steps whose times are made at once. One by one they cost as much as a cheap field, and a tensor
+for each stage of a million steps is 2 GB."""
+
+
+def stage_times(
+    tableau: ButcherTableau, grid: Sequence[float], x: Tensor
+) -> Iterator[tuple[Tensor, ...]]:
     """For each step its stage times as 0-d tensors: t + c_i h in double, exact at both ends."""
-    nodes = torch.tensor(grid, dtype=torch.float64)
     c = torch.tensor(tableau.c, dtype=torch.float64)[:, None]
-    times = torch.lerp(nodes[:-1], nodes[1:], c).to(x.dtype).to(x.device)  # (stages, steps)
-    return list(zip(*(row.unbind() for row in times), strict=True))
+    for first in range(0, len(grid) - 1, BLOCK):
+        nodes = torch.tensor(grid[first : first + BLOCK + 1], dtype=torch.float64)
+        times = torch.lerp(nodes[:-1], nodes[1:], c).to(x.dtype).to(x.device)  # (stages, steps)
+        yield from zip(*(row.unbind() for row in times), strict=True)

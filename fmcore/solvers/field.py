@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 from fmcore.checks import finite
@@ -15,6 +16,9 @@ VectorField = Callable[[Tensor, Tensor], Tensor]
 class CountedField:
     """`v(x, t)` with its evaluations counted in `nfe`; each result must be like the state `x`.
 
+    A solver computes in `wide`, float32 or better: in half precision a state of 1 would not move by
+    1/300, and a thousand times between 0 and 1 would be 507. The field itself is evaluated in the
+    dtype of `x`, with time in the wide one.
     With `broadcasts`, a result may also be 0-d, or have axes of length 1 where `x` has longer ones.
     """
 
@@ -25,10 +29,11 @@ class CountedField:
             raise TypeError(f"{name} must be callable as {name}(x, t), got {type(v).__name__}")
         self.v, self.name, self.broadcasts, self.nfe = v, name, broadcasts, 0
         self.shape, self.dtype, self.device = x.shape, x.dtype, x.device
+        self.wide = torch.promote_types(x.dtype, torch.float32)
 
     def __call__(self, x: Tensor, t: Tensor) -> Tensor:
         self.nfe += 1
-        k = self.v(x, t)
+        k = self.v(x if self.wide is self.dtype else x.to(self.dtype), t)
         if not (
             isinstance(k, Tensor)
             and (k.shape == self.shape or (self.broadcasts and self.fits(k)))
@@ -36,7 +41,7 @@ class CountedField:
             and k.device == self.device
         ):
             raise self.misfit(k)
-        return k
+        return k if self.wide is self.dtype else k.to(self.wide)
 
     def fits(self, k: Tensor) -> bool:
         """Whether `k` is 0-d or has the axes of `x`, each as long as those of `x` or 1.

@@ -17,15 +17,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 
-from fmcore.checks import interval, is_finite
+from fmcore.checks import interval, is_finite, summary
 from fmcore.solvers._arguments import number_of_steps
 from fmcore.solvers._control import ErrorControl
 from fmcore.solvers._output import Output
-from fmcore.solvers._runge_kutta import stage_times, step, weighted_sum
+from fmcore.solvers._runge_kutta import Grid, stage_times, step, weighted_sum
 from fmcore.solvers.field import CountedField, VectorField, initial_state
 from fmcore.solvers.tableaus import ButcherTableau, find_tableau
 
@@ -50,6 +51,9 @@ class Solution:
     rejected: int
     ts: Tensor | None = None
     xs: Tensor | None = None
+
+    def __repr__(self) -> str:
+        return summary(self, **vars(self))
 
 
 def odeint(
@@ -79,6 +83,10 @@ def odeint(
                 is asked for a time inside its last step
     max_steps   the most steps that `step_size`, or `rtol` and `atol`, may lead to
 
+    The state is computed in float32 or better and returned in the dtype of x0, in which v sees it.
+    If gradients are enabled, and x0 or the parameters of v ask for them, the graph of every step
+    is kept, which takes memory: under `torch.no_grad()` none is.
+
     Raises TypeError or ValueError that says what was given and what is allowed; ValueError with
     the time and step where NaN or infinity appears, or where the tolerances cannot be met.
 
@@ -94,17 +102,18 @@ def odeint(
     t0, t1 = interval(t_span)
     n = number_of_steps(t1 - t0, steps, step_size, rtol, atol, max_steps)
     f = CountedField(v, initial_state(x0))
-    output = None if t_eval is None else Output(tableau, x0, t0, t1, t_eval)
-    x, accepted, rejected = x0, 0, 0
+    start = x0.to(f.wide)
+    output = None if t_eval is None else Output(tableau, start, t0, t1, t_eval)
+    x, accepted, rejected = start, 0, 0
     if n is None:
         control = ErrorControl.of(tableau, rtol, atol)
         if t0 != t1:
-            x, accepted, rejected = _adaptive(f, tableau, x0, t0, t1, control, max_steps, output)
+            x, accepted, rejected = _adaptive(f, tableau, x, t0, t1, control, max_steps, output)
     elif t0 != t1:
         h = (t1 - t0) / n if step_size is None else math.copysign(step_size, t1 - t0)
-        grid = [*(t0 + i * h for i in range(n)), t1]
-        x, accepted = _fixed(f, tableau, x0, grid, output), n
-    ts, xs = (None, None) if output is None else output.stacked()
+        x, accepted = _fixed(f, tableau, x, Grid(t0, t1, h, n), output), n
+    ts, xs = (None, None) if output is None else (y.to(x0.dtype) for y in output.stacked())
+    x = x.to(x0.dtype)
     return Solution(x, t1, f.nfe, accepted, rejected, ts, xs)
 
 
@@ -117,17 +126,17 @@ def _fixed(
 ) -> Tensor:
     """The state at the end of the grid, after one step between each two of its times."""
     n = len(grid) - 1
-    times = stage_times(tableau, grid, x)
     needed = tableau.stages - tableau.fsal  # an FSAL method's last slope is the next k1
     k1, checked, good = None, 0, x  # `good` is the state after `checked` steps
-    for i in range(n):
-        x_new, slopes = step(f, tableau, x, grid[i + 1] - grid[i], times[i][:needed], k1)
+    for i, times in enumerate(stage_times(tableau, grid, x)):
+        t, t_new = grid[i], grid[i + 1]
+        x_new, slopes = step(f, tableau, x, t_new - t, times[:needed], k1)
         k1 = None
         if output is not None:
-            if tableau.fsal and output.inside(grid[i + 1]):
-                k1 = f(x_new, times[i][-1])
+            if tableau.fsal and output.inside(t_new):
+                k1 = f(x_new, times[-1])
                 slopes.append(k1)
-            output.collect(grid[i], x, slopes, grid[i + 1], x_new)
+            output.collect(t, x, slopes, t_new, x_new)
         x = x_new
         if (i + 1) % CHECK_EVERY == 0 or i + 1 == n:
             if not is_finite(x):
@@ -141,9 +150,11 @@ def _first_bad_step(
     f: CountedField, tableau: ButcherTableau, x: Tensor, grid: Sequence[float], i: int
 ) -> ValueError:
     """The error that names it: steps again from the state after `i` steps, checking each."""
-    times = stage_times(tableau, grid, x)
-    while is_finite(x) and i + 1 < len(grid):
-        x, _ = step(f, tableau, x, grid[i + 1] - grid[i], times[i], None)
+    rest = grid[i:]
+    for (t, t_new), times in zip(pairwise(rest), stage_times(tableau, rest, x), strict=True):
+        if not is_finite(x):
+            break
+        x, _ = step(f, tableau, x, t_new - t, times, None)
         i += 1
     return not_finite(i, grid)
 

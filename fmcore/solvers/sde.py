@@ -13,14 +13,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from fmcore.checks import interval, is_finite, randn_like, require_generator, whole
+from fmcore.solvers._runge_kutta import Grid, stage_times
 from fmcore.solvers.field import CountedField, VectorField, initial_state
 from fmcore.solvers.ode import Solution, not_finite
+from fmcore.solvers.tableaus import HEUN
 from fmcore.tables import Table, check_callable
 
 Step = Callable[[CountedField, CountedField, Tensor, Tensor, Tensor, float, Tensor], Tensor]
@@ -65,9 +66,9 @@ def sdeint(
     """A sample path of dx = f(x, t) dt + g(x, t) dW at t1, from x0 at t0.
 
     `method` is a key of `SDE_METHODS`: "euler_maruyama" (Ito) or "stochastic_heun" (Stratonovich).
-    It takes `steps` equal steps. The noise is diagonal: diffusion(x, t) returns a 0-d tensor, or
-    one with the axes of x that broadcasts to its shape. Backward in time h < 0 and dW stays
-    N(0, |h|).
+    It takes `steps` equal steps. The noise is diagonal: diffusion(x, t) returns a 0-d tensor, such
+    as `torch.tensor(0.5)`, or one with the axes of x that broadcasts to its shape. Backward in time
+    h < 0 and dW stays N(0, |h|).
 
     Raises as `odeint` does; TypeError without a generator.
 
@@ -81,18 +82,17 @@ def sdeint(
     step = SDE_METHODS.find("method", method)
     t0, t1 = interval(t_span)
     n = whole("steps", steps)
-    x = initial_state(x0)
     require_generator(generator)
-    f = CountedField(drift, x, "drift")
-    g = CountedField(diffusion, x, "diffusion", broadcasts=True)
+    f = CountedField(drift, initial_state(x0), "drift")
+    g = CountedField(diffusion, x0, "diffusion", broadcasts=True)
     if t0 == t1:
-        return Solution(x, t1, 0, 0, 0)
-    h = (t1 - t0) / n
-    grid = [*(t0 + i * h for i in range(n)), t1]
-    times = torch.tensor(grid, dtype=torch.float64).to(x.dtype).to(x.device)
-    for i, (t, t_new) in enumerate(pairwise(times), start=1):
+        return Solution(x0, t1, 0, 0, 0)
+    h, x = (t1 - t0) / n, x0.to(f.wide)
+    grid = Grid(t0, t1, h, n)
+    # The times of Heun's stages are those of both ends of a step.
+    for i, (t, t_new) in enumerate(stage_times(HEUN, grid, x), start=1):
         dw = math.sqrt(abs(h)) * randn_like(x, generator)
         x = step(f, g, x, t, t_new, h, dw)
         if not is_finite(x):
             raise not_finite(i, grid)
-    return Solution(x, t1, f.nfe, n, 0)
+    return Solution(x.to(x0.dtype), t1, f.nfe, n, 0)
