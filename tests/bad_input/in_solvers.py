@@ -203,7 +203,6 @@ DENSITY = [
             dict(t=0.9999999, h=1.1e-7),
             ValueError,
             "got t=0.9999999 and h=1.1e-07",
-            "got t=1 and h=1.1e-07",
         ),
         (dict(h=0), ValueError, "got 0"),
         (dict(h="small"), TypeError, "got 'small'"),
