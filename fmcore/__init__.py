@@ -8,6 +8,19 @@ Time runs from noise at t = 0 to data at t = 1. A velocity field is a callable `
 torch.Size([4, 1, 28, 28])
 """
 
+try:
+    import torch  # noqa: F401
+except ModuleNotFoundError as error:
+    if error.name != "torch":
+        raise
+    import sys
+    from pathlib import Path
+
+    _NEEDED = "fmcore needs PyTorch, which is not installed: pip install torch"
+    if Path(sys.argv[0]).stem in ("fmcore", "-m"):  # the command, where a traceback says nothing
+        sys.exit(_NEEDED)
+    raise ModuleNotFoundError(_NEEDED, name="torch") from None
+
 from fmcore.data import DataUnavailable, load_images, toy
 from fmcore.density import (
     bits_per_dim,

@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -15,16 +16,17 @@ import torch
 import tyro
 from torch import Tensor
 
+from fmcore.checks import real, whole
 from fmcore.data import DataUnavailable, load_images
 from fmcore.devices import device_name, find_device
 from fmcore.files import writable
 from fmcore.guidance import Guided
-from fmcore.images import picture_file, save_grid
+from fmcore.images import picture_channels, picture_file, save_grid
 from fmcore.losses import LOSSES, TIMES
 from fmcore.metrics import FEWEST, Judge, report
 from fmcore.networks import UNet
 from fmcore.paths import PATHS, OTPath, ProbabilityPath
-from fmcore.sampling import counted, generate
+from fmcore.sampling import DEFAULT_STEPS, counted, generate
 from fmcore.solvers import SOLVERS
 from fmcore.training import (
     RECIPES,
@@ -32,18 +34,23 @@ from fmcore.training import (
     Checkpoints,
     Recipe,
     TrainConfig,
+    about_training,
     fit,
     joined,
     team,
 )
-from fmcore.weights import FlowModel, load_pretrained, load_weights, pretrained, save_weights
+from fmcore.weights import FlowModel, load_model, save_weights
 
 if TYPE_CHECKING:  # the names are those of the tables, when the program starts
-    RecipeName = LossName = TimesName = PathName = SolverName = str
+    RecipeName = LossName = TimesName = PathName = SolverName = LastStepName = str
 else:
     RecipeName, LossName = Literal[("", *RECIPES)], Literal[("", *LOSSES)]
     TimesName, PathName = Literal[("", *TIMES)], Literal[("", *PATHS)]
-    SolverName = Literal[tuple(SOLVERS)]
+    SolverName, LastStepName = Literal[tuple(SOLVERS)], Literal[("", *SOLVERS)]
+
+
+MOST = 100_000
+"""Images that `sample` and `evaluate` draw at most: all of them are in memory at once."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +127,7 @@ class Train:
         net, path = UNet(**recipe.network), recipe.path
         history = {}
         if self.start is not None:
-            previous = _load(self.start)
+            previous = load_model(self.start)
             _start_from(previous, net, path)
             history = {"start": {"weights": self.start, **previous.config["about"]}}
         saved = None
@@ -146,25 +153,11 @@ class Train:
             return
         about = {
             "data": self.data,
-            "recipe": replace(recipe, train=config).as_dict(),
+            **about_training(replace(recipe, train=config), last),
             **history,  # of the training before this one, which may have one itself
-            "processes": team().size,
-            "seconds": round(last.elapsed, 1),
-            "device": device_name(config.device),
-            "torch": torch.__version__,
-            "date": time.strftime("%Y-%m-%d"),
         }
         save_weights(FlowModel(last.ema, path, tuple(data.pixels.shape[1:]), about), self.out)
         print(f"wrote {self.out}")
-
-
-def _load(weights: str) -> FlowModel:
-    """A model of the library if that is its name, else a file if it looks like one."""
-    file = Path(weights)
-    looks_like_a_file = file.suffix or file.is_file() or file.name != weights
-    if weights not in pretrained() and looks_like_a_file:
-        return load_weights(weights)
-    return load_pretrained(weights)
 
 
 def _start_from(model: FlowModel, net: UNet, path: ProbabilityPath) -> None:
@@ -187,12 +180,16 @@ def _start_from(model: FlowModel, net: UNet, path: ProbabilityPath) -> None:
 class _Draw:
     """What `sample` and `evaluate` have in common: a network, and how to draw with it."""
 
+    n: int = 64
+    """How many images."""
     weights: str = "mnist"
     """A weight file, or the name of a model that comes with the library."""
-    solver: SolverName = "heun"
+    method: SolverName = "midpoint"
     """How to integrate."""
-    steps: int = 10
+    steps: int = DEFAULT_STEPS
     """Number of steps."""
+    last_step: LastStepName = ""
+    """The method of the last step, if it is to be another: midpoint spares Heun and RK4 the end."""
     guidance: float = 1.0
     """How far a class pushes: 1 is the field of the class; at 0 the class has no effect."""
     seed: int = 0
@@ -201,9 +198,13 @@ class _Draw:
     """Where to compute."""
 
     def model(self) -> FlowModel:
-        """The network, on the device."""
+        """The network, on the device; the numbers are checked before."""
+        whole("n", self.n, 1, MOST)
+        whole("steps", self.steps)
+        whole("seed", self.seed, 0, 2**63 - 1)
+        real("guidance", self.guidance)
         find_device(self.device)
-        return _load(self.weights).to(self.device)
+        return load_model(self.weights).to(self.device)
 
     def draw(
         self, model: FlowModel, n: int, label: Tensor | None, generator: torch.Generator
@@ -217,8 +218,9 @@ class _Draw:
         start = time.perf_counter()
         with counted(model) as rows:
             images = generate(
-                field, n, label=label, method=self.solver, steps=self.steps, generator=generator
-            )
+                field, n, label=label, method=self.method, steps=self.steps,
+                last_step=self.last_step or None, generator=generator,
+            )  # fmt: skip
         return images, sum(rows) // n, time.perf_counter() - start
 
 
@@ -228,8 +230,6 @@ class Sample(_Draw):
 
     out: Path
     """Where the picture goes (.png)."""
-    n: int = 64
-    """How many images."""
     label: int | None = None
     """The class, for a network that knows classes."""
     columns: int | None = None
@@ -237,9 +237,10 @@ class Sample(_Draw):
 
     def __call__(self) -> None:
         picture_file(self.out)
-        if self.n < 1 or (self.columns is not None and self.columns < 1):
-            raise ValueError(f"n and columns must be at least 1, got {self.n} and {self.columns}")
+        if self.columns is not None:
+            whole("columns", self.columns)
         model, label = self.model(), None
+        picture_channels(model.config["shape"])
         if self.label is not None:
             classes = model.config["network"].get("num_classes")
             if classes is not None and not 0 <= self.label < classes:
@@ -276,13 +277,14 @@ class Evaluate(_Draw):
             label = torch.randint(classes, (self.n,), generator=generator)
         images, nfe, seconds = self.draw(model, self.n, label, generator)
         scores = Judge(train, test, device=self.device)(images, label)
-        print(f"{self.n:,} images, {self.solver}, {nfe} evaluations each, {seconds:.1f} s")
+        print(f"{self.n:,} images, {self.method}, {nfe} evaluations each, {seconds:.1f} s")
         print(report(scores))
         if out is not None:
             about = {
                 "weights": self.weights,
-                "solver": self.solver,
+                "method": self.method,
                 "steps": self.steps,
+                "last_step": self.last_step or None,
                 "guidance": self.guidance,
                 "nfe": nfe,
                 "seed": self.seed,
@@ -298,9 +300,15 @@ class Evaluate(_Draw):
 def main(args: list[str] | None = None) -> None:
     """Entry point: a user's mistake ends in one line and exit status 2, not in a traceback."""
     args = sys.argv[1:] if args is None else args
+    if args == ["--version"]:
+        print(f"fmcore {version('fmcore')}")
+        return
     try:
         tyro.cli(_commands(args), prog="fmcore", args=args)()
-    except (ValueError, TypeError, FileNotFoundError, DataUnavailable, CheckpointError) as error:
+    except (
+        ValueError, TypeError, OSError, MemoryError, torch.OutOfMemoryError, DataUnavailable,
+        CheckpointError,
+    ) as error:  # fmt: skip
         print(f"fmcore: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     except FloatingPointError as error:

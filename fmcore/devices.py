@@ -6,6 +6,7 @@ import platform
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 
 def find_device(name: str) -> torch.device:
@@ -14,10 +15,12 @@ def find_device(name: str) -> torch.device:
     >>> find_device("cpu")
     device(type='cpu')
     """
+    if not isinstance(name, str | torch.device):
+        raise TypeError(f"device must be a name such as 'cuda', got {name!r}")
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise ValueError(f"device={name!r} is no device: {error}") from None
+        raise ValueError(f"device={name!r} is no device: {_first_line(error)}") from None
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"device={name!r} was asked for, but no GPU is available")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
@@ -27,8 +30,18 @@ def find_device(name: str) -> torch.device:
     try:
         torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(f"device={name!r} cannot be computed on: {error}") from None
+        raise ValueError(f"device={name!r} cannot be computed on: {_first_line(error)}") from None
     return device
+
+
+def _first_line(error: Exception) -> str:
+    """What went wrong; torch may add fifty lines on which backends there are."""
+    return str(error).strip().partition("\n")[0]
+
+
+def double(x: Tensor) -> Tensor:
+    """`x` in double precision, on the CPU if its own device has none."""
+    return (x.cpu() if x.device.type == "mps" else x).double()
 
 
 def device_name(device: str) -> str:

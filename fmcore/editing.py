@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from fmcore.devices import double
+
 
 def slerp(x: Tensor, y: Tensor, s: float | Tensor) -> Tensor:
     """From x at s = 0 to y at s = 1 along an arc, row by row of `(B, *shape)`.
@@ -35,7 +37,7 @@ def slerp(x: Tensor, y: Tensor, s: float | Tensor) -> Tensor:
         raise ValueError(f"s must be a number or have shape ({len(x)},), got {tuple(s.shape)}")
     if not bool(s.isfinite().all()):
         raise ValueError(f"s must be finite, got {s}")
-    a, b = x.flatten(1).double(), y.flatten(1).double()
+    a, b = double(x.flatten(1)), double(y.flatten(1))
     lengths = a.norm(dim=1), b.norm(dim=1)
     if not bool((lengths[0] * lengths[1] > 0).all()):
         raise ValueError("a zero vector has no direction")
@@ -44,10 +46,10 @@ def slerp(x: Tensor, y: Tensor, s: float | Tensor) -> Tensor:
     angle = 2 * torch.atan2((a - b).norm(dim=1), (a + b).norm(dim=1))
     if bool((math.pi - angle < 1e-6).any()):
         raise ValueError("x and y point in opposite ways: there are many arcs between them")
-    s = s.double().expand(len(x))
+    s = double(s).expand(len(x))
     straight = angle < 1e-6
     sine = angle.sin().where(~straight, 1.0)
     of_x = (((1 - s) * angle).sin() / sine).where(~straight, 1 - s)
     of_y = ((s * angle).sin() / sine).where(~straight, s)
     rows = (-1, *(1,) * (x.ndim - 1))
-    return of_x.to(x.dtype).reshape(rows) * x + of_y.to(x.dtype).reshape(rows) * y
+    return of_x.to(x).reshape(rows) * x + of_y.to(x).reshape(rows) * y

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +19,7 @@ def replacing(file: Path) -> Generator[BinaryIO]:
     They are first written to a file called `file` + ".partial", which is all that a process killed
     in between leaves behind. After an error not even that is left.
     """
-    partial = file.with_name(file.name + ".partial")
+    partial = _partial(file)
     try:
         with open(partial, "wb") as stream:
             yield stream
@@ -44,15 +43,25 @@ def writable(file: str | Path) -> Path:
     Meant for the start of long work, whose result would otherwise be lost at the end.
     """
     file = Path(file).expanduser()
-    if file.is_dir():
-        raise ValueError(f"cannot write {file}: it is a folder")
-    if not file.parent.is_dir():
-        raise ValueError(f"cannot write {file}: there is no folder {file.parent}")
     try:
-        # Trying is the only honest test: permission bits do not bind root, nor a read-only disk.
-        tempfile.TemporaryFile(dir=file.parent).close()
+        if file.is_dir():
+            raise ValueError(f"cannot write {file}: it is a folder")
+        if not file.parent.is_dir():
+            raise ValueError(f"cannot write {file}: there is no folder {file.parent}")
+        # Trying is the only honest test: permission bits do not bind root, nor a read-only disk,
+        # and the name that is written first is a little longer.
+        partial = _partial(file)
+        left_over = partial.exists()
+        with open(partial, "ab"):
+            pass
+        if not left_over:
+            partial.unlink()
+        if file.exists() and not os.access(file, os.W_OK):
+            raise ValueError(f"cannot write {file}: the file is write-protected")
     except OSError as error:
         raise ValueError(f"cannot write {file}: {error.strerror}") from error
-    if file.exists() and not os.access(file, os.W_OK):
-        raise ValueError(f"cannot write {file}: the file is write-protected")
     return file
+
+
+def _partial(file: Path) -> Path:
+    return file.with_name(file.name + ".partial")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from fmcore.checks import require_generator
+from fmcore.checks import require_generator, whole
 from fmcore.files import writable
 
 
@@ -66,9 +67,8 @@ def image_grid(images: Tensor, columns: int | None = None, gap: int = 2) -> Tens
     """
     if images.ndim != 4 or len(images) == 0:
         raise ValueError(f"images must have shape (B, C, H, W), got {tuple(images.shape)}")
-    columns = math.ceil(math.sqrt(len(images))) if columns is None else columns
-    if columns < 1 or gap < 0:
-        raise ValueError(f"columns must be at least 1 and gap at least 0, got {columns}, {gap}")
+    columns = math.ceil(math.sqrt(len(images))) if columns is None else whole("columns", columns)
+    gap = whole("gap", gap, least=0)
     count, channels, height, width = images.shape
     rows = -(-count // columns)
     grid = torch.zeros(
@@ -95,9 +95,25 @@ def picture_file(file: str | Path) -> Path:
     return file
 
 
+def picture_channels(shape: Sequence[int]) -> int:
+    """The channels of images `(C, H, W)`, if a picture can have so many.
+
+    >>> picture_channels((5, 28, 28))
+    Traceback (most recent call last):
+    ValueError: a picture has 1 channel (grey), 3 (RGB) or 4 (RGBA), got 5 of shape (5, 28, 28)
+    """
+    if len(shape) != 3 or shape[0] not in (1, 3, 4):
+        raise ValueError(
+            "a picture has 1 channel (grey), 3 (RGB) or 4 (RGBA), "
+            f"got {shape[0]} of shape {tuple(shape)}"
+        )
+    return shape[0]
+
+
 def save_grid(images: Tensor, file: str | Path, columns: int | None = None) -> None:
     """Write `image_grid` as a picture; the ending of `file` decides the format."""
     from PIL import Image
 
     grid = image_grid(images, columns)
+    picture_channels(images.shape[1:])
     Image.fromarray(grid.squeeze(-1).numpy()).save(picture_file(file))

@@ -178,3 +178,12 @@ def load_pretrained(name: str) -> FlowModel:
 def pretrained() -> list[str]:
     """The names that `load_pretrained` knows."""
     return sorted(file.stem for file in ASSETS.glob("*.safetensors"))
+
+
+def load_model(weights: str) -> FlowModel:
+    """A model of the library if that is its name, else a file if it looks like one."""
+    file = Path(weights)
+    looks_like_a_file = file.suffix or file.is_file() or file.name != weights
+    if weights not in pretrained() and looks_like_a_file:
+        return load_weights(weights)
+    return load_pretrained(weights)

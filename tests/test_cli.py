@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+import fmcore
 from fmcore.cli import main
 from fmcore.data import load_images
 from fmcore.losses import describe
@@ -30,7 +31,7 @@ def test_train_then_sample(tmp_path, capsys):
     about = load_weights(weights).config["about"]
     assert about["data"] == "digits" and about["recipe"]["steps"] == 3
     sample = ["sample", "--out", str(picture), "--weights", str(weights), "--n", "6"]
-    main([*sample, "--solver", "euler", "--steps", "2", "--label", "3"])
+    main([*sample, "--method", "euler", "--steps", "2", "--label", "3"])
     assert Image.open(picture).size == (3 * 28 + 2 * 2, 2 * 28 + 2)
 
 
@@ -114,8 +115,8 @@ def test_stopped_and_resumed_on_the_command_line(tmp_path, capsys):
 
 
 def test_shipped_digits_from_another_folder(tmp_path):
-    """`fmcore sample --solver heun --steps 10 --out digits.png`, right after installation."""
-    command = [sys.executable, "-m", "fmcore", "sample", "--solver", "heun", "--steps", "10"]
+    """`fmcore sample --method heun --steps 10 --out digits.png`, right after installation."""
+    command = [sys.executable, "-m", "fmcore", "sample", "--method", "heun", "--steps", "10"]
     result = subprocess.run(
         [*command, "--out", "digits.png", "--n", "4"], cwd=tmp_path, capture_output=True, text=True
     )
@@ -135,16 +136,93 @@ def test_evaluate_judges_and_writes(tmp_path, capsys, monkeypatch):
     main(["train", "--out", str(weights), *SMALL, "--classes"])
     capsys.readouterr()
     judge = ["evaluate", "--weights", str(weights), "--out", str(out), "--n", "200"]
-    main([*judge, "--solver", "dopri5", "--steps", "2"])
+    main([*judge, "--method", "dopri5", "--steps", "2"])
     told, found = capsys.readouterr().out, json.loads(out.read_text())
-    assert found["nfe"] == 8 and "200 images, dopri5, 8 evaluations each" in told
+    assert found["nfe"] == 12 and "200 images, dopri5, 12 evaluations each" in told
+    assert found["method"] == "dopri5" and found["last_step"] is None
     assert found["frechet"] > found["frechet_floor"] and found["n"] == 200
     assert found["accuracy"] is not None and sum(found["classes"]) == pytest.approx(1)
-    main([*judge, "--solver", "midpoint", "--steps", "2", "--guidance", "3"])
+    main([*judge, "--method", "dopri5", "--steps", "2", "--last-step", "midpoint"])
+    spared = json.loads(out.read_text())
+    assert spared["nfe"] == 8 and spared["last_step"] == "midpoint"
+    main([*judge, "--steps", "2", "--guidance", "3"])  # of midpoint, unless told otherwise
     pushed = json.loads(out.read_text())
     assert pushed["nfe"] == 8 and pushed["guidance"] == 3  # two evaluations for one
     for row in ("Fréchet distance", "precision", "read as what was asked for"):
         assert row in told
+
+
+def test_five_midpoint_steps_unless_told_otherwise(tmp_path):
+    """The same picture as with both said, and another with ten steps of Heun."""
+    pictures = []
+    for how in ([], ["--method", "midpoint", "--steps", "5"], ["--method", "heun"]):
+        out = tmp_path / f"{len(pictures)}.png"
+        main(["sample", "--out", str(out), "--n", "2", *how])
+        pictures.append(out.read_bytes())
+    assert pictures[0] == pictures[1] != pictures[2]
+
+
+def test_the_version(capsys):
+    main(["--version"])
+    assert capsys.readouterr().out == f"fmcore {fmcore.__version__}\n"
+
+
+@pytest.mark.parametrize("letters", [83, 84, 90])
+def test_a_name_that_is_too_long_is_refused_before_the_work(letters, tmp_path, monkeypatch, capsys):
+    """A file is first written as name.partial; 83 Chinese characters are 249 bytes."""
+    monkeypatch.setattr("fmcore.cli.load_images", lambda *a, **k: pytest.fail("began the work"))
+    out = tmp_path / ("风" * letters)
+    for command in (["train", *SMALL], ["evaluate"]):
+        with pytest.raises(SystemExit) as stop:
+            main([*command, "--out", str(out)])
+        assert stop.value.code == 2 and "File name too long" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["sample", "--weights", str(out), "--out", str(tmp_path / "x.png")])
+    assert "Traceback" not in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_a_folder_of_checkpoints_that_cannot_be_is_refused(tmp_path, capsys):
+    long = str(tmp_path / ("风" * 90))
+    with pytest.raises(SystemExit) as stop:
+        main(
+            [
+                "train",
+                "--out",
+                str(tmp_path / "w"),
+                *SMALL,
+                "--checkpoints",
+                long,
+            ]
+        )
+    assert stop.value.code == 2
+    assert "File name too long" in capsys.readouterr().err
+
+
+def test_a_model_of_five_channels_is_no_picture(tmp_path, capsys):
+    torch.manual_seed(0)
+    model = FlowModel(UNet(base=8, in_channels=5), OTPath(), (5, 8, 8))
+    save_weights(model, tmp_path / "w.safetensors")
+    with pytest.raises(SystemExit):
+        main(
+            [
+                "sample",
+                "--weights",
+                str(tmp_path / "w.safetensors"),
+                "--out",
+                str(tmp_path / "x.png"),
+            ]
+        )
+    assert "1 channel (grey), 3 (RGB) or 4 (RGBA), got 5" in capsys.readouterr().err
+
+
+def test_memory_that_is_not_there_ends_in_one_line(tmp_path, monkeypatch, capsys):
+    def full(*arguments, **options):
+        raise torch.OutOfMemoryError("out of memory: tried to allocate 80 GiB")
+
+    monkeypatch.setattr("fmcore.cli.generate", full)
+    with pytest.raises(SystemExit) as stop:
+        main(["sample", "--out", str(tmp_path / "x.png")])
+    assert stop.value.code == 2 and "tried to allocate" in capsys.readouterr().err
 
 
 def test_every_digit_can_be_asked_for(tmp_path):
@@ -175,8 +253,16 @@ def test_every_digit_can_be_asked_for(tmp_path):
         (["sample", "--out", "x.png", "--label", "12"], "lie in [0, 9]"),
         (["sample", "--out", "x.png", "--guidance", "3"], "guidance=3 pushes towards a class, and"),
         (["sample", "--out", "x.png", "--label", "10"], "lie in [0, 9], got 10"),
-        (["sample", "--out", "x.png", "--n", "-1", "--label", "3"], "at least 1, got -1"),
-        (["sample", "--out", "x.png", "--columns", "0"], "at least 1, got 64 and 0"),
+        (["sample", "--out", "x.png", "--n", "-1", "--label", "3"], "at most 100000, got -1"),
+        (["sample", "--out", "x.png", "--columns", "0"], "a whole number of at least 1, got 0"),
+        (["sample", "--out", "x.png", "--n", "999999999"], "at most 100000, got 999999999"),
+        (["sample", "--out", "x.png", "--seed", str(2**64)], f"at most {2**63 - 1}, got {2**64}"),
+        (["sample", "--out", "x.png", "--seed", "-1"], "seed must be a whole number of at least 0"),
+        (["evaluate", "--seed", "-1"], "seed must be a whole number of at least 0"),
+        (["train", "--out", "w", *SMALL, "--seed", str(2**64)], f"got {2**64}"),
+        (["sample", "--out", "x.png", "--guidance", "nan", "--label", "1"], "guidance must be"),
+        (["sample", "--out", "x.png", "--device", "mps"], "'mps' cannot be computed on"),
+        (["sample", "--out", "x.png", "--device", "meta"], "'meta' cannot be computed on"),
         (["sample", "--out", "x.nonsense", "--n", "1"], "x.nonsense"),
         (["sample", "--out", "x.psd", "--n", "1"], "'.psd' is no format for a picture"),
         (["sample", "--out", "x.h5", "--n", "1"], "'.h5' is no format for a picture"),
@@ -190,6 +276,7 @@ def test_mistakes_end_in_one_line(arguments, message, tmp_path, monkeypatch, cap
     assert stop.value.code == 2
     error = capsys.readouterr().err
     assert error.startswith("fmcore: ") and message in error and "Traceback" not in error
+    assert len(error.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
 
 
@@ -217,7 +304,7 @@ def test_a_network_without_classes_is_not_asked_for_one(wish, tmp_path, capsys):
     assert "class" in capsys.readouterr().err and not out.exists()
 
 
-@pytest.mark.parametrize("arguments", [["sample", "--solver", "rk5", "--out", "x.png"], ["fly"]])
+@pytest.mark.parametrize("arguments", [["sample", "--method", "rk5", "--out", "x.png"], ["fly"]])
 def test_unknown_words_are_refused_by_the_parser(arguments, capsys):
     with pytest.raises(SystemExit) as stop:
         main(arguments)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from fmcore.devices import device_name, find_device, processor
+from fmcore.devices import device_name, double, find_device, processor
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,31 @@ def test_a_processor_without_a_name_goes_by_its_kind(known, monkeypatch):
 def test_other_devices_have_names_too(monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"the GPU of {device}")
     assert device_name("cuda:1") == "the GPU of cuda:1" and device_name("mps") == "mps"
+
+
+def test_what_a_device_cannot_do_is_said_in_a_line():
+    """torch adds fifty lines on which backends there are."""
+    for name in ("mps", "meta", "xla"):
+        with pytest.raises(ValueError, match=f"device='{name}'") as caught:
+            find_device(name)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(TypeError, match="device must be a name such as 'cuda', got 0"):
+        find_device(0)
+
+
+class OnMps:
+    """A tensor on a device without double precision, as far as `double` looks at it."""
+
+    device = torch.device("mps")
+
+    def cpu(self):
+        return torch.ones(2)
+
+    def double(self):
+        raise TypeError("Cannot convert a MPS Tensor to float64 dtype")
+
+
+def test_double_precision_is_had_on_the_cpu_if_need_be():
+    assert double(OnMps()).dtype == torch.float64
+    x = torch.ones(2)
+    assert double(x).dtype == torch.float64 and double(x).device == x.device

@@ -1,5 +1,6 @@
 """Images: bytes and numbers, pictures side by side, and files."""
 
+import numpy as np
 import pytest
 import torch
 from small import gen
@@ -31,9 +32,9 @@ def test_grid_refuses_what_is_no_image():
     with pytest.raises(ValueError, match=r"\(B, C, H, W\), got \(0, 1, 28, 28\)"):
         image_grid(torch.zeros(0, 1, 28, 28))
     for kwargs in ({"columns": -1}, {"gap": -1}):
-        with pytest.raises(ValueError, match="columns must be at least 1 and gap at least 0"):
+        with pytest.raises(ValueError, match="(columns|gap) must be a whole number .*, got -1"):
             image_grid(torch.zeros(3, 1, 2, 2), **kwargs)
-    with pytest.raises(ValueError, match="columns must be at least 1 and gap .*, got 0, 2"):
+    with pytest.raises(ValueError, match="columns must be a whole number of at least 1, got 0"):
         image_grid(torch.zeros(2, 1, 4, 4), columns=0)
 
 
@@ -81,3 +82,17 @@ def test_dequantize_wants_bytes_and_a_generator():
         dequantize(torch.zeros(2), generator=torch.Generator())
     with pytest.raises(TypeError, match="generator must be a torch.Generator"):
         dequantize(torch.zeros(2, dtype=torch.uint8), generator=None)
+
+
+def test_a_picture_has_one_three_or_four_channels(tmp_path):
+    for channels in (1, 3, 4):
+        save_grid(torch.zeros(2, channels, 4, 4), tmp_path / f"{channels}.png")
+        assert (tmp_path / f"{channels}.png").exists()
+    for channels in (2, 5):
+        with pytest.raises(ValueError, match=rf"3 \(RGB\) or 4 \(RGBA\), got {channels} of shape"):
+            save_grid(torch.zeros(2, channels, 4, 4), tmp_path / "x.png")
+    assert not (tmp_path / "x.png").exists()
+    with pytest.raises(TypeError, match="columns must be a whole number of at least 1, got 2.5"):
+        image_grid(torch.zeros(2, 1, 4, 4), columns=2.5)
+    two = image_grid(torch.zeros(4, 1, 4, 4), columns=np.int64(2), gap=np.int8(1))
+    assert two.shape == (9, 9, 1)

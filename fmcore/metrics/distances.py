@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from fmcore.checks import whole
+from fmcore.devices import double
 
 BATCH = 500  # rows at once
 
@@ -54,7 +55,7 @@ def precision_recall(x: Tensor, real: Tensor, k: int = 3) -> tuple[float, float]
         # The nearest of all is the point itself, at distance 0.
         radius = torch.cat([torch.cdist(part, by).kthvalue(k + 1)[0] for part in by.split(BATCH)])
         inside = [(torch.cdist(part, by) <= radius).any(1) for part in points.split(BATCH)]
-        return torch.cat(inside).double().mean().item()
+        return double(torch.cat(inside)).mean().item()
 
     return covered(x, by=real), covered(real, by=x)
 
@@ -70,7 +71,7 @@ def _features(x: Tensor, y: Tensor, fewest: int) -> tuple[Tensor, Tensor]:
         )
     if not bool(x.isfinite().all() and y.isfinite().all()):
         raise ValueError(f"features must be finite, those of shapes {shapes} are not")
-    return x.double(), y.double()
+    return double(x), double(y)
 
 
 def nearest(pixels: Tensor, known: Tensor) -> Tensor:

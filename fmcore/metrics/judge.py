@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fmcore.checks import class_labels
 from fmcore.data import ImageData, load_images
-from fmcore.devices import find_device
+from fmcore.devices import double, find_device
 from fmcore.images import from_unit, to_unit
 from fmcore.metrics.classifier import DigitClassifier, load_classifier
 from fmcore.metrics.distances import BATCH, frechet_distance, nearest, precision_recall
@@ -132,7 +132,7 @@ class Judge:
             accuracy=accuracy,
             nearest=distance.median().item(),
             nearest_floor=self.test_nearest.median().item(),
-            copies=_share(distance < self.test_nearest.double().quantile(0.001)),
+            copies=_share(distance < double(self.test_nearest).quantile(0.001).to(distance)),
         )
 
     def _floor(self, n: int) -> tuple[float, float, float]:
@@ -145,7 +145,7 @@ class Judge:
 
 
 def _share(these: Tensor) -> float:
-    return these.double().mean().item()
+    return double(these).mean().item()
 
 
 def _shares(classes: Tensor) -> Tensor:

@@ -70,12 +70,12 @@ class Checkpoints:
 
         `ValueError` if checkpoints lie there already and `resume` is off.
         """
-        if not self.resume and (latest := self.latest()):
-            raise ValueError(
-                f"{self.folder} holds checkpoints of another training, up to {latest.name}: "
-                "pass resume=True to go on from there, or choose another folder"
-            )
         try:
+            if not self.resume and (latest := self.latest()):
+                raise ValueError(
+                    f"{self.folder} holds checkpoints of another training, up to {latest.name}: "
+                    "pass resume=True to go on from there, or choose another folder"
+                )
             Path(self.folder).mkdir(parents=True, exist_ok=True)
             for file in self._listing():
                 if file.name.endswith(".pt.partial"):
