@@ -149,14 +149,14 @@ IMAGE_FILES = [
         (dict(images=FOUR[:0]), ValueError, "got (0, 1, 8, 8)"),
         (dict(images=None), TypeError, "got NoneType", PYTHON),
         (dict(columns=0), ValueError, "got 0"),
-        (dict(columns=2.5), TypeError, "got 2.5", TORCH),
+        (dict(columns=2.5), TypeError, "got 2.5"),
         (dict(gap=-1), ValueError, "-1"),
-        (dict(gap="2"), TypeError, "got '2'", PYTHON),
+        (dict(gap="2"), TypeError, "got '2'"),
     ),
     *bad(
         images.save_grid,
         dict(images=FOUR, file=HERE / "grid.png"),
-        (dict(images=noise(4, 5, 8, 8)), ValueError, "5", "Pillow's own error"),
+        (dict(images=noise(4, 5, 8, 8)), ValueError, "5"),
         (dict(file=NOWHERE), ValueError, "there is no folder"),
         (dict(file=HERE), ValueError, "it is a folder"),
         (dict(file=HERE / "grid.txt"), ValueError, "'.txt' is no format for a picture"),
@@ -220,7 +220,7 @@ IMAGE_FILES = [
         dict(name="cpu"),
         (dict(name="gpu0"), ValueError, "device='gpu0' is no device"),
         (dict(name="cuda:99"), ValueError, "device='cuda:99'"),
-        (dict(name=None), TypeError, "got None", TORCH),
+        (dict(name=None), TypeError, "got None"),
     ),
 ]
 
