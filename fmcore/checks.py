@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import operator
+import reprlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -111,6 +112,25 @@ def one_of(name: str, value: Any, allowed: Iterable[Any]) -> Any:
     if not any(value is choice or value == choice for choice in choices):
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
     return value
+
+
+def real_numbers(name: str, values: Any) -> Tensor:
+    """`values` as a tensor: a tensor or an array of real numbers, or nested lists of them.
+
+    >>> real_numbers("means", [[0, 1]])
+    tensor([[0, 1]])
+    >>> real_numbers("means", [[0], [1, 2]])
+    Traceback (most recent call last):
+    TypeError: means must be real numbers, got [[0], [1, 2]]: expected sequence of length 1 at ...
+    """
+    try:
+        x = torch.as_tensor(values)
+    except (TypeError, ValueError, RuntimeError) as error:
+        given = reprlib.repr(values)
+        raise TypeError(f"{name} must be real numbers, got {given}: {error}") from None
+    if x.is_complex() or x.dtype == torch.bool:
+        raise TypeError(f"{name} must be real numbers, got {x.dtype}")
+    return x
 
 
 def floating(name: str, x: Any) -> Tensor:

@@ -30,6 +30,8 @@ class Table(MutableMapping[str, Row]):
     kind    what a row is, in error messages
     check   raises `ValueError` or `TypeError`, naming the row, for one that lacks something
 
+    `table[name]` raises `KeyError`, with all names, if there is no such row.
+
     >>> squares = Table("square", two=4)
     >>> squares["three"] = 9
     >>> squares["three"] = 10
@@ -60,9 +62,12 @@ class Table(MutableMapping[str, Row]):
         self.rows[name] = row
 
     def __getitem__(self, name: str) -> Row:
+        if name not in self.rows:
+            raise KeyError(f"no {self.kind} {name!r}, only {', '.join(map(repr, self.rows))}")
         return self.rows[name]
 
     def __delitem__(self, name: str) -> None:
+        self[name]  # a `KeyError` if there is none
         del self.rows[name]
 
     def __iter__(self) -> Iterator[str]:

@@ -12,6 +12,7 @@ from fmcore.checks import (
     class_labels,
     expand_time,
     finite,
+    flag,
     floating,
     interval,
     is_finite,
@@ -23,6 +24,7 @@ from fmcore.checks import (
     rand_time,
     randn_like,
     real,
+    real_numbers,
     require_generator,
     whole,
 )
@@ -128,6 +130,54 @@ def test_what_is_no_number(value):
     ):
         with pytest.raises(TypeError, match=f"^x {allowed}, got {given}$"):
             check()
+
+
+@pytest.mark.parametrize("value", [True, np.True_, torch.tensor(True)])
+def test_a_bool_of_any_kind_is_a_flag(value):
+    assert flag("log", value) is True and flag("log", value ^ True) is False
+
+
+@pytest.mark.parametrize(
+    "value", ["no", 1, 0, None, [True], np.array([True]), torch.tensor([True, False]), 1.0]
+)
+def test_what_is_no_flag(value):
+    with pytest.raises(
+        TypeError, match=f"^log must be True or False, got {re.escape(repr(value))}$"
+    ):
+        flag("log", value)
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        ([[0, 1]], torch.int64),
+        ([0.5], torch.float32),
+        (np.zeros(2), torch.float64),
+        (torch.zeros(2).half(), torch.float16),
+        (range(3), torch.int64),
+    ],
+)
+def test_numbers_of_any_kind_become_a_tensor(values, dtype):
+    x = real_numbers("x", values)
+    assert x.dtype == dtype and x.tolist() == torch.as_tensor(values).tolist()
+
+
+@pytest.mark.parametrize(
+    ("values", "given"),
+    [
+        ("two", "'two'"),
+        (None, "None"),
+        ([[0], [1, 2]], "[[0], [1, 2]]: expected sequence of length 1"),
+        ([["a"]], "[['a']]"),
+        (np.array(["a"]), "array(['a']"),
+        ([True], "torch.bool"),
+        (torch.zeros(2).cfloat(), "torch.complex64"),
+        (list("abcdefghijklmnopqrstuvwxyz"), "['a', 'b', 'c', 'd', 'e', 'f', ...]"),
+    ],
+)
+def test_what_is_no_number_is_shown_shortly(values, given):
+    with pytest.raises(TypeError, match=re.escape(f"x must be real numbers, got {given}")):
+        real_numbers("x", values)
 
 
 @pytest.mark.parametrize(

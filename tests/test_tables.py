@@ -53,6 +53,16 @@ def test_a_name_is_taken_once(table):
     assert table.name_of(object()) is None
 
 
+def test_a_name_that_is_not_there_is_answered_with_those_that_are():
+    table = Table("square", two=4, three=9)
+    for look in (table.__getitem__, table.__delitem__):
+        with pytest.raises(KeyError, match="no square 'five', only 'two', 'three'"):
+            look("five")
+    assert "five" not in table and table.get("five", 0) == 0 and table.pop("five", None) is None
+    del table["two"]
+    assert dict(table) == {"three": 9}
+
+
 @pytest.mark.parametrize(
     ("table", "name", "row", "error", "message"),
     [

@@ -41,8 +41,8 @@ _FEW = 16  # dimensions up to which differences are squared one by one
 class MarginalField:
     """The exact marginal velocity `u(x, t)` that carries N(0, I) to `target` along `path`.
 
-    `target` is a `GaussianMixture` or an `Empirical` with samples of shape `shape`; `path` has the
-    methods a, b, da, db. Every method takes `x` `(B, *shape)` and `t` in [0, 1] (a number, 0-d or
+    `target` is a `GaussianMixture` or an `Empirical` with samples of shape `shape`; `path` is a
+    `ProbabilityPath`. Every method takes `x` `(B, *shape)` and `t` in [0, 1] (a number, 0-d or
     `(B,)`), works in float64 where the device has it and answers in the dtype of `x`; gradients
     flow through `x` and `t`. `ValueError` if a shape does not fit, and at a time when x_t given k
     has no spread left, as for an `Empirical` where b(t) = 0: the points have arrived.
@@ -211,7 +211,7 @@ def _require_spread(var: Tensor, t: Tensor) -> None:
     gone = (var <= 0).flatten(start_dim=1).any(dim=1)
     if gone.any():
         raise ValueError(
-            f"at t = {t[gone][0].item():g} the particles have arrived and the marginal field is "
+            f"at t = {t[gone][0].item():.9g} the particles have arrived and the marginal field is "
             "undefined: stop before it, or take a path that keeps some noise (sigma_min > 0)"
         )
 

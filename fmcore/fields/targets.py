@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from fmcore.checks import finite, floating, randn_like, require_generator, whole
+from fmcore.checks import finite, floating, randn_like, real_numbers, require_generator, whole
 
 
 class GaussianMixture:
@@ -17,7 +17,8 @@ class GaussianMixture:
     > 0, and need not sum to one: only their ratios count. None means equal weights. Tensors or
     nested lists; everything follows the dtype and device of `means`. The attributes `means` and
     `stds`, both `(K, D)`, and `weights` `(K,)`, which do sum to one, hold the result.
-    `ValueError` if a shape does not fit or a value is not allowed.
+    `ValueError` if a shape does not fit or a value is not allowed, `TypeError` for what is no
+    number.
 
     >>> mix = GaussianMixture([[-2.0, 0.0], [2.0, 0.0]], stds=0.5, weights=[1, 3])
     >>> mix.weights
@@ -84,7 +85,7 @@ class Empirical:
     """A finite data set as a distribution: each of its N points has probability 1 / N.
 
     `points` is `(N, *shape)`: a tensor or nested lists. `ValueError` if there is no point or if
-    one is not finite.
+    one is not finite, `TypeError` for what is no number.
 
     >>> Empirical([[-1.0], [1.0]]).sample(4, generator=torch.Generator().manual_seed(0)).shape
     torch.Size([4, 1])
@@ -128,7 +129,7 @@ def points_like(x: Tensor, shape: tuple[int, ...]) -> None:
 
 
 def _finite(values: float | Tensor | Sequence, name: str) -> Tensor:
-    values = torch.as_tensor(values).detach()
+    values = real_numbers(name, values).detach()
     if not values.is_floating_point():
         values = values.to(torch.get_default_dtype())
     return finite(name, values)

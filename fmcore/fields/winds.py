@@ -12,13 +12,14 @@ tensor([[3., 1.]])
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from fmcore.checks import expand_time, floating, positive, real
+from fmcore.checks import expand_time, floating, positive, real, real_numbers
 
 
 class Wind:
@@ -183,7 +184,7 @@ class Storm(Wind):
 
     def eye(self, t: float | Tensor) -> Tensor:
         """Where the eye is at time `t`: `t` of any shape `(...)` gives `(..., 2)`."""
-        t = torch.as_tensor(t)
+        t = real_numbers("t", t)
         t = (t if t.is_floating_point() else t.to(torch.get_default_dtype()))[..., None]
         start, end, bend = (t.new_tensor(p) for p in (self.start, self.end, self.bend))
         return (1 - t) * start + t * end + 4 * t * (1 - t) * bend
@@ -207,6 +208,8 @@ class Sum(Wind):
     winds: tuple[Wind, ...]
 
     def __post_init__(self) -> None:
+        if not isinstance(self.winds, Iterable):
+            raise TypeError(f"winds must be a sequence of winds, got {type(self.winds).__name__}")
         winds = tuple(self.winds)
         if not winds:
             raise ValueError("Sum needs at least one wind, got none")

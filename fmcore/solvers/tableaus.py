@@ -27,10 +27,11 @@ M. Zennaro (1986), Natural continuous extensions of Runge-Kutta methods, Math. C
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 
+from fmcore.checks import real, whole
 from fmcore.tables import Table
 
 Row = tuple[float, ...]
@@ -49,7 +50,7 @@ class ButcherTableau:
                 None where it does not: such a method gives output on its grid only
 
     Raises ValueError if the numbers do not fit together: lengths, c_i = sum_j a_ij, sum_i b_i = 1,
-    b_i(1) = b_i.
+    b_i(1) = b_i; TypeError for what is no number.
 
     >>> SOLVERS["heun"].a, SOLVERS["heun"].b
     (((), (1.0,)), (0.5, 0.5))
@@ -72,14 +73,28 @@ class ButcherTableau:
             for name, value in values.items():
                 object.__setattr__(self, name, value)
 
-        store(a=tuple(map(_floats, self.a)), b=_floats(self.b), c=_floats(self.c))
+        if not isinstance(self.name, str) or not self.name:
+            raise TypeError(f"the name of a tableau must be a string, got {self.name!r}")
+        store(
+            order=whole(self._named("order"), self.order),
+            a=_rows(self._named("a"), self.a),
+            b=_floats(self._named("b"), self.b),
+            c=_floats(self._named("c"), self.c),
+        )
+        self._require(
+            (self.b_embedded is None) == (self.embedded_order is None),
+            "b_embedded and embedded_order go together: give both or neither",
+        )
         if self.b_embedded is not None:
-            store(b_embedded=_floats(self.b_embedded))
+            store(
+                b_embedded=_floats(self._named("b_embedded"), self.b_embedded),
+                embedded_order=whole(self._named("embedded_order"), self.embedded_order),
+            )
         self._check_method()
         if self.dense is None and self.order <= (4 if self.fsal else 3):
             store(dense=continuous_extension(self.b, hermite=self.fsal))
         elif self.dense is not None:
-            store(dense=tuple(map(_floats, self.dense)))
+            store(dense=_rows(self._named("dense"), self.dense))
         self._check_dense()
 
     @property
@@ -102,6 +117,8 @@ class ButcherTableau:
     def dense_weights(self, theta: float) -> Row:
         """The weights b_i(theta) of the state at t + theta h, theta in [0, 1].
 
+        `ValueError` outside, and if the method has no continuous extension.
+
         >>> SOLVERS["heun"].dense_weights(0.5)
         (0.375, 0.125)
         """
@@ -110,6 +127,9 @@ class ButcherTableau:
                 f"{self.name} has no continuous extension: ask for output at its grid points, "
                 "or give the tableau its dense coefficients"
             )
+        theta = real("theta", theta)
+        if not 0 <= theta <= 1:
+            raise ValueError(f"theta must lie in [0, 1], got {theta!r}")
         return tuple(sum(d * theta**j for j, d in enumerate(row, 1)) for row in self.dense)
 
     def as_dict(self) -> dict[str, object]:
@@ -123,10 +143,6 @@ class ButcherTableau:
     def _check_method(self) -> None:
         s = len(self.b)
         self._require(
-            isinstance(self.order, int) and self.order >= 1,
-            f"order must be a whole number of at least 1, got {self.order!r}",
-        )
-        self._require(
             s >= 1 and len(self.a) == len(self.c) == s,
             f"a, b and c need one row or entry a stage, got {len(self.a)}, {s} and {len(self.c)}",
         )
@@ -137,10 +153,6 @@ class ButcherTableau:
             )
             self._require(_close(sum(row), c), f"row {i} of a sums to {sum(row)}, but c is {c}")
         self._require(_close(sum(self.b), 1), f"b must sum to 1, got {sum(self.b)}")
-        self._require(
-            (self.b_embedded is None) == (self.embedded_order is None),
-            "b_embedded and embedded_order go together: give both or neither",
-        )
         if self.b_embedded is not None:
             self._require(
                 len(self.b_embedded) == s and _close(sum(self.b_embedded), 1),
@@ -152,12 +164,16 @@ class ButcherTableau:
             self._require(
                 len(self.dense) == self.stages
                 and all(_close(sum(row), b) for row, b in zip(self.dense, self.b, strict=True)),
-                f"dense must have {self.stages} rows, each with the entry of b as its sum",
+                f"dense must have {self.stages} rows, each with the entry of b as its sum, "
+                f"got {self.dense}",
             )
+
+    def _named(self, part: str) -> str:
+        return f"tableau {self.name!r}: {part}"
 
     def _require(self, condition: bool, message: str) -> None:
         if not condition:
-            raise ValueError(f"tableau {self.name!r}: {message}")
+            raise ValueError(self._named(message))
 
 
 def continuous_extension(
@@ -184,8 +200,16 @@ def continuous_extension(
     )
 
 
-def _floats(values: Sequence[float]) -> Row:
-    return tuple(float(value) for value in values)
+def _floats(name: str, values: Iterable[float]) -> Row:
+    if not isinstance(values, Iterable):
+        raise TypeError(f"{name} must be a row of numbers, got {values!r}")
+    return tuple(real(name, value) for value in values)
+
+
+def _rows(name: str, rows: Iterable[Iterable[float]]) -> tuple[Row, ...]:
+    if not isinstance(rows, Iterable):
+        raise TypeError(f"{name} must be rows of numbers, got {rows!r}")
+    return tuple(_floats(name, row) for row in rows)
 
 
 def _close(x: float, y: float) -> bool:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from fmcore.checks import real, real_numbers
 from fmcore.solvers import SOLVERS, ButcherTableau
 from fmcore.solvers.tableaus import find_tableau
 
+MOST_SEED = 2**53 - 1  # a browser's numbers are exact up to here
 Box = tuple[float, float, float, float]  # (xmin, xmax, ymin, ymax)
 Extent = Sequence[float]
 Method = str | ButcherTableau
@@ -21,18 +23,44 @@ Numbers = Sequence[float] | np.ndarray | Tensor
 def numbers(name: str, values: Iterable[float], *parts: str) -> tuple[float, ...]:
     """`values` as floats, one for each of `parts`, which name them.
 
-    Raises ValueError unless there are as many and all are finite.
+    Raises ValueError unless there are as many and all are finite, TypeError unless they are
+    numbers.
 
     >>> numbers("start", [1, 2], "x", "y")
     (1.0, 2.0)
     """
+    problem = f"{name} must be finite numbers ({', '.join(parts)}), got {values!r}"
     try:
-        floats = tuple(float(value) for value in values)
-    except (TypeError, ValueError):
-        floats = ()
-    if len(floats) != len(parts) or not all(map(math.isfinite, floats)):
-        raise ValueError(f"{name} must be finite numbers ({', '.join(parts)}), got {values!r}")
+        floats = tuple(real(name, value) for value in values)
+    except (TypeError, ValueError) as error:
+        raise type(error)(problem) from None
+    if len(floats) != len(parts):
+        raise ValueError(problem)
     return floats
+
+
+def series(name: str, values: Iterable[Any]) -> list[Any]:
+    """`values` as a list, if they are several; a string is one."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise TypeError(f"{name} must be a list, got {values!r}")
+    return list(values)
+
+
+def text(name: str, value: str) -> str:
+    """`value`, if it is a string."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a string, got {value!r}")
+    return value
+
+
+def moment(name: str, t: float | None, span: Sequence[float]) -> float | None:
+    """A time in `span` as a float, or None."""
+    if t is None:
+        return None
+    t = real(name, t)
+    if not min(span) <= t <= max(span):
+        raise ValueError(f"{name} must lie in {tuple(span)} or be None, got {t!r}")
+    return t
 
 
 def box(extent: Extent) -> Box:
@@ -52,12 +80,14 @@ def as_array(name: str, values: Numbers, shape: tuple[int | str, ...]) -> np.nda
     """`values` as float64 on the CPU.
 
     `shape` has a size for each axis, or a letter where any size will do: ("T", "B", 2). Raises
-    ValueError if the shape is another one, or if `values` is empty or not finite.
+    ValueError if the shape is another one, or if `values` is empty or not finite; TypeError if
+    they are no numbers.
 
     >>> as_array("xs", torch.zeros(5, 2), ("B", 2)).shape
     (5, 2)
     """
-    x = torch.as_tensor(values).detach().to("cpu", torch.float64)
+    real_numbers(name, values)
+    x = torch.as_tensor(values, dtype=torch.float64, device="cpu").detach()  # lists exactly
     sizes = zip(x.shape, shape, strict=False)
     if x.ndim != len(shape) or any(isinstance(n, int) and n != size for size, n in sizes):
         letters = str(shape).replace("'", "")
@@ -85,12 +115,11 @@ def solver_name(method: Method) -> str:
 def by_name(solvers: Iterable[Method]) -> dict[str, Method]:
     """The solvers on offer under their names, each once.
 
-    Raises ValueError if there is none, one is unknown, or two different ones have the same name.
+    Raises ValueError if there is none, one is unknown, or two different ones have the same name;
+    TypeError if it is no list.
     """
-    if isinstance(solvers, str | ButcherTableau):
-        raise ValueError(f"solvers must be a list of solvers, got {solvers!r}")
     offered: dict[str, Method] = {}
-    for method in solvers:
+    for method in series("solvers", solvers):
         if isinstance(method, str) and method not in SOLVERS:
             raise ValueError(f"solvers must be some of {', '.join(SOLVERS)}; got {method!r}")
         name = solver_name(method)

@@ -24,7 +24,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from fmcore.checks import randn_like, require_generator
+from fmcore.checks import interval, randn_like, require_generator, whole
 from fmcore.sampling import DEFAULT_STEPS, counted, generate
 from fmcore.solvers import odeint
 
@@ -77,14 +77,15 @@ def solver_lab(
     shown in the readout.
     """
     as_array("x0", x0, ("B", 2))
+    t0, t1 = interval(t_span)
     few = len(x0) <= FEW
 
     @torch.no_grad()
     def solve(method: Method, steps: int) -> tuple[Tensor, int]:
         """The states at every step, on the CPU, and the evaluations."""
         grid = torch.linspace(0, 1, steps + 1, dtype=torch.float64)
-        times = [t_span[0] + float(s) * (t_span[1] - t_span[0]) for s in grid[:-1]] + [t_span[1]]
-        solution = odeint(field, x0, t_span, method=method, steps=steps, t_eval=times)
+        times = [t0 + float(s) * (t1 - t0) for s in grid[:-1]] + [t1]
+        solution = odeint(field, x0, (t0, t1), method=method, steps=steps, t_eval=times)
         assert solution.xs is not None  # t_eval says where
         return solution.xs.cpu(), solution.nfe  # .cpu() waits for a GPU
 
@@ -130,7 +131,9 @@ def digit_lab(
     without ipywidgets, and what the network raises in the first run. Later errors are shown in the
     readout.
     """
-    x0 = randn_like(torch.empty(n, 1, 28, 28), require_generator(generator))
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a torch module, got {type(model).__name__}")
+    x0 = randn_like(torch.empty(whole("n", n), 1, 28, 28), require_generator(generator))
 
     def run(method: Method, steps: int) -> _Result:
         start = time.perf_counter()
@@ -159,8 +162,8 @@ def _lab(
     """
     widgets = _ipywidgets()
     methods = by_name(solvers)
-    if not 1 <= steps <= max_steps:
-        raise ValueError(f"steps must lie in [1, max_steps = {max_steps}], got {steps}")
+    max_steps = whole("max_steps", max_steps)
+    steps = whole("steps", steps, 1, max_steps)
     solver = widgets.Dropdown(
         options=[(_label(method), name) for name, method in methods.items()],
         value=first if first in methods else next(iter(methods)),

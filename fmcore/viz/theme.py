@@ -18,6 +18,8 @@ import matplotlib as mpl
 from cycler import cycler  # comes with matplotlib
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 
+from fmcore.checks import one_of
+
 from .checks import Method, solver_name
 
 COLORS: dict[str, str] = {
@@ -104,9 +106,7 @@ _INKS = {
 
 def _rc(name: str) -> dict[Any, Any]:
     """The settings of matplotlib for a page."""
-    if name not in _INKS:
-        raise ValueError(f"theme must be one of {', '.join(_INKS)}; got {name!r}")
-    ink, frame = _INKS[name]
+    ink, frame = _INKS[one_of("theme", name, _INKS)]
     order = ["path", "target", "source", "heun", "midpoint", "dopri5"]
     return {
         # 7 inches at 100 dots: 700 CSS px wide, and 9 px type where a phone shows it at 360.

@@ -427,3 +427,14 @@ def test_other_targets_are_refused():
     assert repr(MarginalField(MIX, OTPath())) == (
         "MarginalField(GaussianMixture(3 components in 2 dimensions), OTPath(sigma_min=0.0))"
     )
+
+
+def test_the_time_of_arrival_has_all_its_digits():
+    class Early(OTPath):
+        """The noise is gone a little before the end."""
+
+        def b(self, t):
+            return (0.9999999 - t).clamp_min(0)
+
+    with pytest.raises(ValueError, match=r"at t = 0\.9999999 the particles have arrived"):
+        MarginalField(Empirical([[0.0]]), Early())(torch.zeros(2, 1), 0.9999999)

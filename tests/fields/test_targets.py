@@ -80,6 +80,13 @@ def test_lists_of_integers_are_numbers_too():
     assert repr(Empirical([[0], [1], [4]])) == "Empirical(3 points of shape (1,))"
 
 
+def test_a_target_holds_on_to_no_graph():
+    means, one = torch.tensor(MEANS, requires_grad=True), torch.ones(2, requires_grad=True)
+    mix = GaussianMixture(2 * means, 2 * one, 2 * one)
+    assert not any(p.requires_grad for p in (mix.means, mix.stds, mix.weights))
+    assert not Empirical(2 * means).points.requires_grad
+
+
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [

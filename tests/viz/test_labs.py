@@ -118,8 +118,11 @@ def test_an_error_while_building_is_raised():
     [
         ({"solvers": ("heun", "eular")}, "solvers must be some of euler.*got 'eular'"),
         ({"solvers": ()}, "solvers must be some of euler"),
-        ({"steps": 50, "max_steps": 40}, r"steps must lie in \[1, max_steps = 40\], got 50"),
-        ({"steps": 0}, "steps must lie in"),
+        (
+            {"steps": 50, "max_steps": 40},
+            "steps must be .* at most 40, got 50",
+        ),
+        ({"steps": 0}, "steps must be .* at most 40, got 0"),
         ({"x0": torch.zeros(3)}, r"x0 must have shape \(B, 2\), got \(3,\)"),
     ],
 )

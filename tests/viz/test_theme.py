@@ -106,7 +106,7 @@ def test_theme_is_a_context_with_a_transparent_page():
     for name, page in (("light", "#ffffff"), ("dark", "#121212")):
         with theme(name):
             assert contrast(plt.rcParams["text.color"], page) > 10
-    with pytest.raises(ValueError, match="auto, light, dark; got 'sepia'"), theme("sepia"):
+    with pytest.raises(ValueError, match="'auto', 'light', 'dark', got 'sepia'"), theme("sepia"):
         pass
 
 

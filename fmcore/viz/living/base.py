@@ -36,9 +36,12 @@ class LivingFigure:
         raise NotImplementedError
 
     def save_html(self, path: str | Path) -> None:
-        """Write the figure as an HTML page that works from a file, without a network."""
-        text = page(self.entry, self.spec, self.alt, self.caption, self._png())
-        writable(path).write_text(text, "utf-8")
+        """Write the figure as an HTML page that works from a file, without a network.
+
+        Raises ValueError if the file cannot be written.
+        """
+        file = writable(path)  # known before the work
+        file.write_text(page(self.entry, self.spec, self.alt, self.caption, self._png()), "utf-8")
 
     def _check_size(self) -> None:
         """Raise ValueError if the data would make a page heavy."""

@@ -15,10 +15,10 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from fmcore.checks import whole
+from fmcore.checks import floating, whole
 from fmcore.files import ASSETS
 
-from ..checks import Method, by_name, solver_name
+from ..checks import MOST_SEED, Method, by_name, moment, series, solver_name, text
 from ..stills import mosaic
 from ..theme import solver_style, theme
 from .base import LivingFigure
@@ -70,8 +70,6 @@ class DigitFigure(LivingFigure):
     ) -> None:
         if not isinstance(model, nn.Module):
             raise TypeError(f"model must be a torch module, got {type(model).__name__}")
-        if t is not None and not 0 <= t <= 1:
-            raise ValueError(f"t must lie in [0, 1] or be None, got {t!r}")
         methods = by_name(solvers)
         if solver is None:
             solver = "midpoint" if "midpoint" in methods else next(iter(methods))
@@ -83,9 +81,9 @@ class DigitFigure(LivingFigure):
             raise ValueError(f"step must be one of {counts}; got {step}")
         frames = whole("frames", frames, 2)
         noises = _noises(x0, seed)
-        self.caption, self.height = caption, whole("height", height, 240)
-        self.solver, self.step, self.t = name, step, t
-        self.alt = alt or (
+        self.caption, self.height = text("caption", caption), whole("height", height, 240)
+        self.solver, self.step, self.t = name, step, moment("t", t, (0, 1))
+        self.alt = text("alt", alt) or (
             f"Interactive figure of {len(noises)} generated digits: on the left at a time between "
             "noise and digit, on the right where the chosen solver takes them"
         )
@@ -105,8 +103,8 @@ class DigitFigure(LivingFigure):
             "start_state": {
                 "solver": name,
                 "steps": step,
-                "share": 0.0 if t is None else t,
-                "playing": t is None,
+                "share": self.t or 0.0,
+                "playing": self.t is None,
             },
         }
 
@@ -135,7 +133,7 @@ class DigitFigure(LivingFigure):
 
 def _ascending(steps: Sequence[int]) -> list[int]:
     """The numbers of steps as a list. Raises ValueError unless they ascend."""
-    counts = [whole("a number of steps", count) for count in steps]
+    counts = [whole("a number of steps", count) for count in series("steps", steps)]
     if not counts or counts != sorted(set(counts)):
         raise ValueError(f"steps must ascend, got {counts}")
     return counts
@@ -144,8 +142,9 @@ def _ascending(steps: Sequence[int]) -> list[int]:
 def _noises(x0: Tensor | None, seed: int) -> Tensor:
     """The noises (n, 1, H, W): `x0`, or sixteen drawn from `seed`."""
     if x0 is None:
-        return torch.randn(16, 1, 28, 28, generator=torch.Generator().manual_seed(seed))
-    if x0.ndim != 4 or x0.shape[1] != 1 or not 1 <= len(x0) <= _MOST_NOISES:
+        g = torch.Generator().manual_seed(whole("seed", seed, 0, MOST_SEED))
+        return torch.randn(16, 1, 28, 28, generator=g)
+    if floating("x0", x0).ndim != 4 or x0.shape[1] != 1 or not 1 <= len(x0) <= _MOST_NOISES:
         raise ValueError(
             f"x0 must be (n, 1, H, W) with n up to {_MOST_NOISES}, got {tuple(x0.shape)}"
         )

@@ -16,12 +16,23 @@ from typing import Any
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from fmcore.checks import whole
+from fmcore.checks import flag, whole
 from fmcore.fields import Empirical, GaussianMixture, MarginalField
 from fmcore.solvers import SOLVERS, ButcherTableau
 from fmcore.solvers.tableaus import find_tableau
 
-from ..checks import Extent, Method, box, by_name, numbers, solver_name
+from ..checks import (
+    MOST_SEED,
+    Extent,
+    Method,
+    box,
+    by_name,
+    moment,
+    numbers,
+    series,
+    solver_name,
+    text,
+)
 from ..stills.plane import Field
 from ..theme import COLORS, solver_style
 from .base import LivingFigure
@@ -95,7 +106,8 @@ class FlowFigure(LivingFigure):
         alt: str = "",
         height: int = 560,
     ) -> None:
-        self.field, self.caption, self.alt = field, caption, alt or _alt(field)
+        self.field, self.caption = field, text("caption", caption)
+        self.alt = text("alt", alt) or _alt(field)
         self.height = whole("height", height, 240)
         self.extent, self.span = box(extent), _span(span)
         self.source = as_source("source", source, self.extent)
@@ -110,21 +122,21 @@ class FlowFigure(LivingFigure):
             "views": _views(views),
             "share": _share(t, self.span),
             "playing": t is None,
-            "seed": whole("seed", seed, 0),
+            "seed": whole("seed", seed, 0, MOST_SEED),
             "start": _start(start, self.extent),
         }
         self.spec: dict[str, Any] = {
             "field": field_data(field, self.extent, self.span, _resolution(resolution)),
             "source": source_data(self.source),
             "target": self.target and source_data(self.target),
-            "solvers": _menu([*solvers, solver, *(second or ())[:1]]),
+            "solvers": _menu([*series("solvers", solvers), solver, *(second or ())[:1]]),
             "reference": SOLVERS["dopri5"].as_dict(),
             "span": list(self.span),
             "extent": list(self.extent),
             "particles": whole("particles", particles, 1, MOST_PARTICLES),
             "most_steps": max(40, 2 * steps, 2 * (second[1] if second else 0)),
             "colors": {name: COLORS[name] for name in ("source", "path", "target", "field")},
-            "conditionals": conditionals,
+            "conditionals": flag("conditionals", conditionals),
             "alt": self.alt,
             "compare_state": {"steps": steps, "tolerance": _TOLERANCE},
             "start_state": start_state,
@@ -213,7 +225,8 @@ def _second(
 
 def _views(views: Sequence[str]) -> dict[str, bool]:
     """Every view, and whether it is shown."""
-    if isinstance(views, str) or not set(views) <= set(VIEWS):
+    views = series("views", views)
+    if not all(view in VIEWS for view in views):
         raise ValueError(f"views must be some of {', '.join(VIEWS)}; got {views!r}")
     return {view: view in views for view in VIEWS}
 
@@ -228,12 +241,8 @@ def _span(span: Sequence[float]) -> Span:
 
 def _share(t: float | None, span: Span) -> float:
     """The share of the span before t, 0 if t is None. Raises ValueError if t is outside."""
-    t0, t1 = span
-    if t is None:
-        return 0.0
-    if not min(span) <= t <= max(span):
-        raise ValueError(f"t must lie in span {span} or be None, got {t!r}")
-    return (t - t0) / (t1 - t0)
+    (t0, t1), t = span, moment("t", t, span)
+    return 0.0 if t is None else (t - t0) / (t1 - t0)
 
 
 def _resolution(resolution: tuple[int, int]) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fmcore.checks import real_numbers
 from fmcore.fields import Empirical, GaussianMixture
 
 from ..checks import Box
@@ -34,7 +35,8 @@ def as_source(name: str, value: str | Source | Tensor | Sequence, extent: Box) -
     """The distribution that `value` stands for.
 
     "normal" is N(0, I), "uniform" covers the extent, and points (N, 2) are equally likely. Raises
-    ValueError for another word, or if it is not a distribution of the plane.
+    ValueError for another word, or if it is not a distribution of the plane; TypeError for what is
+    no number.
     """
     if isinstance(value, str):
         if value == "normal":
@@ -45,7 +47,7 @@ def as_source(name: str, value: str | Source | Tensor | Sequence, extent: Box) -
     if isinstance(value, UniformBox):
         return value
     if not isinstance(value, GaussianMixture | Empirical):
-        value = Empirical(torch.as_tensor(value))
+        value = Empirical(real_numbers(name, value))
     if tuple(value.shape) != (2,):
         raise ValueError(f"{name} must lie in the plane, got points of shape {tuple(value.shape)}")
     return value

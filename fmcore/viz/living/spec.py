@@ -52,8 +52,6 @@ def field_data(
     Raises TypeError if it is not callable, ValueError if it is not a field of the plane, or not
     finite on `extent` (on the lattice) at a time in `span`.
     """
-    if not callable(field):
-        raise TypeError(f"field must be callable as field(x, t), got {type(field).__name__}")
     data = _exact(field, span)
     if data is None:
         return _sampled(field, extent, span, resolution)

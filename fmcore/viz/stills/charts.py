@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from matplotlib import pyplot as plt
 from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from ..checks import Method, Numbers, as_array
+from fmcore.checks import flag, one_of, real
+
+from ..checks import Method, Numbers, as_array, series
 from ..theme import COLORS, solver_style
+from .plane import axes
 
 
 def loss_curve(
@@ -34,11 +36,11 @@ def loss_curve(
     ('training step', 'loss')
     """
     steps, losses = _pair("steps", steps, "losses", losses)
-    if not 0 <= smooth < 1:
-        raise ValueError(f"smooth must lie in [0, 1), got {smooth}")
-    if log and (losses <= 0).any():
+    smooth = real("smooth", smooth, 0, 1)
+    if flag("log", log) and (losses <= 0).any():
         raise ValueError(f"a logarithmic axis needs losses above 0, got {losses.min():g}")
-    ax = plt.subplots(figsize=(7.0, 3.6))[1] if ax is None else ax
+    floor = None if floor is None else real("floor", floor)
+    ax = axes(ax, 7.0, 3.6)
     ax.plot(steps, losses, color=color, linewidth=0.8, alpha=0.3, zorder=2)
     ax.plot(steps, _moving_average(losses, smooth), color=color, label=label, zorder=3)
     if floor is not None:
@@ -77,13 +79,13 @@ def convergence(
     >>> ax.lines[0].get_label()
     'Heun, order 2.00'
     """
-    if against not in ("h", "nfe"):
-        raise ValueError(f'against must be "h" or "nfe", got {against!r}')
+    one_of("against", against, ("h", "nfe"))
     sizes, errors = _pair("sizes", sizes, "errors", errors)
     if len(np.unique(sizes)) < 2:
         raise ValueError(f"a slope needs at least two different sizes, got {sizes.tolist()}")
     if (sizes <= 0).any() or (errors <= 0).any():
-        raise ValueError("sizes and errors must be above 0 to have a logarithm")
+        least = min(sizes.min(), errors.min())
+        raise ValueError(f"sizes and errors must be above 0 to have a logarithm, got {least:g}")
     sign = 1 if against == "h" else -1
     slope = sign * np.polyfit(np.log(sizes), np.log(errors), 1)[0]
     style = {"color": rcParams["text.color"], "marker": "o"}
@@ -92,7 +94,8 @@ def convergence(
         style, label = solver.line, solver.label if label is None else label
     if color is not None:
         style["color"] = color
-    ax = plt.subplots(figsize=(7.0, 4.8))[1] if ax is None else ax
+    order = None if order is None else real("order", order)
+    ax = axes(ax, 7.0, 4.8)
     ax.loglog(sizes, errors, label=f"{label + ', ' if label else ''}order {slope:.2f}", **style)
     if order is not None:
         _triangle(ax, sizes, errors, sign * order, f"{order:g}", style["color"])
@@ -142,7 +145,10 @@ def _moving_average(values: np.ndarray, keep: float) -> np.ndarray:
 
 def _pair(name_a: str, a: Numbers, name_b: str, b: Numbers) -> tuple[np.ndarray, np.ndarray]:
     """Two series of one length as arrays."""
-    a, b = as_array(name_a, list(a), ("N",)), as_array(name_b, list(b), ("N",))
+    a, b = (
+        as_array(name, values if hasattr(values, "shape") else series(name, values), ("N",))
+        for name, values in ((name_a, a), (name_b, b))
+    )
     if len(a) != len(b):
         raise ValueError(f"{name_a} and {name_b} must be as long: got {len(a)} and {len(b)}")
     return a, b

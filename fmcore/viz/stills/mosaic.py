@@ -7,12 +7,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from torch import Tensor
 
-from fmcore.checks import whole
+from fmcore.checks import real_numbers, whole
+
+from ..checks import series
+from .plane import axes
 
 GAP = 2  # transparent pixels between two images
 PAPER, INK = "#f6f3ec", "#17181c"
@@ -40,7 +42,7 @@ def digits(
     >>> ax.images[0].get_array().shape
     (58, 88)
     """
-    images = torch.as_tensor(images).detach().to("cpu", torch.float32)
+    images = real_numbers("images", images).detach().to("cpu", torch.float32)
     if images.ndim == 4 and images.shape[1] == 1:
         images = images[:, 0]
     if images.ndim != 3:
@@ -60,9 +62,8 @@ def digits(
     for k, image in enumerate(images.numpy()):
         top, left = k // columns * (height + GAP), k % columns * (width + GAP)
         grid[top : top + height, left : left + width] = image
-    if ax is None:
-        inches = min(7.0, 0.8 * columns)
-        _, ax = plt.subplots(figsize=(inches, inches * grid.shape[0] / grid.shape[1]))
+    inches = min(7.0, 0.8 * columns)
+    ax = axes(ax, inches, inches * grid.shape[0] / grid.shape[1])
     ax.imshow(grid, cmap=_PAPER_TO_INK, vmin=-1, vmax=1, interpolation="nearest")
     for spine in ax.spines.values():
         spine.set_visible(False)
@@ -74,7 +75,8 @@ def digits(
 
 def _label(axis, name: str, labels: Sequence[str] | None, count: int, size: int) -> None:
     """Write one label at the middle of each row or column of the grid."""
-    labels = [] if labels is None else list(labels)
+    letters = isinstance(labels, str)
+    labels = [] if labels is None else list(labels) if letters else series(name, labels)
     if labels and len(labels) != count:
         raise ValueError(f"{name} must have one label each for {count}, got {len(labels)}")
     axis.set_ticks([k * (size + GAP) + (size - 1) / 2 for k in range(len(labels))], labels)

@@ -12,16 +12,26 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
+from fmcore.checks import real, real_numbers
+
 from ..checks import Extent, box
 
 Field = Callable[[Tensor, Tensor], Tensor]
 
 
+def axes(ax: Axes | None, width: float, height: float) -> Axes:
+    """`ax`, or new axes of that size in inches."""
+    if ax is None:
+        return plt.subplots(figsize=(width, height))[1]
+    if not isinstance(ax, Axes):
+        raise TypeError(f"ax must be the Axes of matplotlib, got {type(ax).__name__}")
+    return ax
+
+
 def plane(ax: Axes | None, extent: Extent | None) -> Axes:
     """An axes with equal scales, few ticks and, where there are none yet, labels."""
     limits = None if extent is None else box(extent)
-    if ax is None:
-        _, ax = plt.subplots(figsize=(5.0, 5.0))
+    ax = axes(ax, 5.0, 5.0)
     ax.set_aspect("equal")
     if limits is not None:
         ax.set_xlim(*limits[:2])
@@ -76,16 +86,20 @@ def as_input(function: Callable, points: np.ndarray | Tensor) -> Tensor:
 def velocity(field: Field, points: np.ndarray, t: float) -> np.ndarray:
     """The field at `points` `(B, 2)` and one time, `(B, 2)` in float64.
 
-    Raises ValueError if the field fails, returns another shape, or a value that is not finite.
+    Raises ValueError if the field fails, returns another shape, or a value that is not finite;
+    TypeError if it is not callable, or returns what is no number.
     """
-    x = as_input(field, points)
+    if not callable(field):
+        raise TypeError(f"field must be callable as field(x, t), got {type(field).__name__}")
+    x, t = as_input(field, points), real("t", t)
     try:
-        v = torch.as_tensor(field(x, x.new_tensor(float(t))))
+        v = field(x, x.new_tensor(t))
     except Exception as error:
         raise ValueError(
-            f"a figure calls field(x, t) with x of shape {tuple(x.shape)} and t = {t:g}, "
+            f"a figure calls field(x, t) with x of shape {tuple(x.shape)} and t = {t:.9g}, "
             f"but this field failed: {error}"
         ) from error
+    v = real_numbers("what field(x, t) returns", v)
     if v.shape != x.shape:
         raise ValueError(
             f"the field must return {tuple(x.shape)} for x of shape {tuple(x.shape)}, a velocity "
@@ -96,7 +110,7 @@ def velocity(field: Field, points: np.ndarray, t: float) -> np.ndarray:
     if bad.any():
         where = ", ".join(f"{c:g}" for c in points[bad][0])
         raise ValueError(
-            f"the field is NaN or infinite at {int(bad.sum())} of {len(v)} points at t = {t:g}, "
+            f"the field is NaN or infinite at {int(bad.sum())} of {len(v)} points at t = {t:.9g}, "
             f"first at x = ({where}): choose another extent or time"
         )
     return v

@@ -21,7 +21,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba_array
 from torch import Tensor
 
-from fmcore.checks import positive, whole
+from fmcore.checks import flag, positive, real_numbers, whole
 
 from ..checks import Extent, Method, as_array, box
 from ..theme import COLORS, ramp, solver_style
@@ -69,7 +69,7 @@ def quiver(
     36
     """
     xmin, xmax, ymin, ymax = box(extent)
-    n = whole("n", n, 2)
+    n, by_speed = whole("n", n, 2), flag("by_speed", by_speed)
     cell = max(xmax - xmin, ymax - ymin) / n
     x, y = centres(xmin, xmax, cell), centres(ymin, ymax, cell)
     u, v = velocity(field, grid(x, y), t).T.reshape(2, len(y), len(x))
@@ -118,7 +118,7 @@ def streamlines(
     u, v = velocity(field, grid(x, y), t).T.reshape(2, len(y), len(x))
     speed = np.hypot(u, v)
     if not speed.any():
-        raise ValueError(f"the field is zero on the whole extent at t = {t:g}: no streamlines")
+        raise ValueError(f"the field is zero on the whole extent at t = {t:.9g}: no streamlines")
     ax = plane(ax, (xmin, xmax, ymin, ymax))
     fine = float(np.clip(breadth(ax) / 300, 0.55, 1.0))  # small multiples, thin lines
     width = fine * (0.7 + 1.3 * np.minimum(speed / np.quantile(speed, 0.95).clip(1e-30), 1.0))
@@ -148,14 +148,14 @@ def particles(
     >>> ax.collections[-1].get_offsets().shape
     (3, 2)
     """
-    xs = as_array("xs", xs, ("T", "B", 2))
+    xs, trails = as_array("xs", xs, ("T", "B", 2)), flag("trails", trails)
     states, count, _ = xs.shape
     rgba = to_rgba_array(COLORS["path"] if color is None else color)
     if len(rgba) not in (1, count):
         raise ValueError(f"color must be one colour or {count} of them, got {len(rgba)}")
     rgba = np.broadcast_to(rgba, (count, 4))
     ax = plane(ax, extent)
-    size = dot_size(ax, count) if size is None else size
+    size = dot_size(ax, count) if size is None else positive("size", size)
     # A trail is a few pieces, each of one age: a piece for every step would be T times B lines.
     pieces = min(states - 1, 24)
     if trails and pieces > 0:
@@ -192,7 +192,7 @@ def path(
     >>> ax.lines[0].get_marker(), ax.lines[0].get_label()
     ('o', 'Euler')
     """
-    xs = torch.as_tensor(xs)
+    xs = real_numbers("xs", xs)
     states = as_array("xs", xs[:, None] if xs.ndim == 2 else xs, ("T", "B", 2))
     style: dict[str, Any] = {"color": rcParams["text.color"], "linewidth": 1.2, "zorder": 3}
     if method is not None:
@@ -232,12 +232,14 @@ def density(
     (50, 50)
     """
     xmin, xmax, ymin, ymax = box(extent)
-    n = whole("n", n, 2)
+    n, contours = whole("n", n, 2), flag("contours", contours)
     cell = max(xmax - xmin, ymax - ymin) / n
     x, y = centres(xmin, xmax, cell), centres(ymin, ymax, cell)
+    if not callable(log_prob):
+        raise TypeError(f"log_prob must be callable, log_prob(x), got {type(log_prob).__name__}")
     points = as_input(log_prob, grid(x, y))
     with torch.no_grad():
-        values = torch.as_tensor(log_prob(points))
+        values = real_numbers("what log_prob(x) returns", log_prob(points))
     if values.shape != points.shape[:1]:
         raise ValueError(
             f"log_prob must return ({len(points)},) for x of shape {tuple(points.shape)}, "
@@ -289,6 +291,6 @@ def scatter(
     """
     x = as_array("x", x, ("B", 2))
     ax = plane(ax, extent)
-    size = dot_size(ax, len(x)) if size is None else size
+    size = dot_size(ax, len(x)) if size is None else positive("size", size)
     ax.scatter(*x.T, s=size**2, c=color, alpha=0.85, linewidths=0, label=label, zorder=3)
     return ax

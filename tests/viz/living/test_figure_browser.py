@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from fmcore.fields import GaussianMixture, MarginalField, Rotation
-from fmcore.paths import OTPath
+from fmcore.paths import OTPath, ProbabilityPath
 from fmcore.solvers import odeint
 from fmcore.viz import FlowFigure
 from fmcore.viz.living.bundle import FOLDER
@@ -139,7 +139,7 @@ def test_hovering_shows_the_conditional_paths_and_their_mean(opened):
     assert "mean over 2 conditional paths" in page.page.locator(".fm-note").inner_text()
 
 
-class Square:
+class Square(ProbabilityPath):
     """x_t = t² x1 + (1 - t²) x0: a path of a reader's own."""
 
     def a(self, t):

@@ -26,7 +26,7 @@ from fmcore.fields import (
     Vortex,
 )
 from fmcore.networks import MLP
-from fmcore.paths import OTPath, VPPath
+from fmcore.paths import OTPath, ProbabilityPath, VPPath
 from fmcore.solvers import SOLVERS, odeint
 from fmcore.viz import FlowFigure
 from fmcore.viz.living.bundle import bundle
@@ -93,7 +93,7 @@ MIX = GaussianMixture(
 DATA = Empirical(points(30, seed=5))
 
 
-class Cosine:
+class Cosine(ProbabilityPath):
     """x_t = sin(pi t / 2) x1 + cos(pi t / 2) x0: a reader's path, which travels as a table."""
 
     def a(self, t):

@@ -11,7 +11,7 @@ import torch
 
 from fmcore.fields import Empirical, GaussianMixture, MarginalField, Rotation, Storm
 from fmcore.networks import MLP, UNet
-from fmcore.paths import OTPath, VPPath
+from fmcore.paths import OTPath, ProbabilityPath, VPPath
 from fmcore.solvers import SOLVERS, ButcherTableau, odeint
 from fmcore.viz import COLORS, FlowFigure
 from fmcore.viz.living.lattice import fit
@@ -21,7 +21,7 @@ MIX = GaussianMixture([[-1.0, 0.0], [1.0, 0.5]], 0.3)
 MARGINAL = MarginalField(MIX, OTPath())
 
 
-class Ramp:
+class Ramp(ProbabilityPath):
     """A path of a reader's own, for which the browser has no closed form."""
 
     def a(self, t):
@@ -171,7 +171,7 @@ def nan_inside(x, t):
         (ValueError, "arrived", MarginalField(Empirical([[0.0, 1.0]]), OTPath()), {}),
         (ValueError, "infinite", MarginalField(MIX, VPPath()), {}),
         (ValueError, "views", MARGINAL, {"views": ("arrows", "quiver")}),
-        (ValueError, "views", MARGINAL, {"views": "arrows"}),
+        (TypeError, "views must be a list", MARGINAL, {"views": "arrows"}),
         (ValueError, "solvers", MARGINAL, {"solver": "rk5"}),
         (ValueError, "solvers", MARGINAL, {"solvers": ("euler", "rk4-adaptive")}),
         (ValueError, "solvers", MARGINAL, {"compare": "runge"}),
@@ -196,6 +196,13 @@ def nan_inside(x, t):
 def test_what_does_not_fit_is_refused(error, words, field, options):
     with pytest.raises(error, match=words):
         FlowFigure(field, **options)
+
+
+def test_a_file_that_cannot_be_written_is_known_before_the_work(tmp_path, monkeypatch):
+    figure = FlowFigure(Rotation(1.0), particles=5)
+    monkeypatch.setattr(figure, "_png", lambda: pytest.fail("the still was drawn"))
+    with pytest.raises(ValueError, match="there is no folder"):
+        figure.save_html(tmp_path / "nowhere" / "figure.html")
 
 
 def test_a_field_without_an_end_can_stop_before_it():

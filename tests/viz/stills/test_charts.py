@@ -68,5 +68,17 @@ def test_convergence_errors():
     ]:
         with pytest.raises(ValueError, match=message):
             plots.convergence(*args)
-    with pytest.raises(ValueError, match='against must be "h" or "nfe"'):
+    with pytest.raises(ValueError, match="against must be one of 'h', 'nfe', got"):
         plots.convergence([1, 2], [1, 2], against="time")
+
+
+def test_charts_are_wider_than_high_and_planes_are_square():
+    field, points = (lambda x, t: -x), torch.zeros(3, 2)
+    for ax, size in (
+        (plots.loss_curve([1, 2], [0.5, 0.4]), [7.0, 3.6]),
+        (plots.convergence([1, 2], [1, 2]), [7.0, 4.8]),
+        (plots.quiver(field), [5.0, 5.0]),
+        (plots.scatter(points), [5.0, 5.0]),
+        (plots.digits(torch.zeros(2, 8, 8), columns=2), [1.6, 1.6 * 8 / 18]),
+    ):
+        assert ax.figure.get_size_inches().tolist() == pytest.approx(size)

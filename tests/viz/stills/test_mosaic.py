@@ -40,6 +40,11 @@ def test_digits_without_a_channel_axis_on_the_given_axes_with_labels():
     assert plots.digits(torch.zeros(64, 1, 28, 28)).images[0].get_array().shape == (238, 238)
 
 
+def test_a_label_a_letter():
+    ax = plots.digits(torch.zeros(3, 8, 8), columns=3, column_labels="382")
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["3", "8", "2"]
+
+
 @pytest.mark.parametrize(
     ("images", "options", "message"),
     [

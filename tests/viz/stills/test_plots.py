@@ -285,7 +285,8 @@ def test_fields_that_cannot_be_drawn(draw, field, message):
     "extent", [(1, -1, 0, 1), (0, 1, 2, 2), (0, 1, 0), (0, float("nan"), 0, 1), 3, "abcd"]
 )
 def test_extents_that_are_none(draw, extent):
-    with pytest.raises(ValueError, match=r"extent .*\(?xmin, xmax, ymin, ymax"):
+    error = ValueError if isinstance(extent, tuple) else TypeError
+    with pytest.raises(error, match=r"extent .*\(?xmin, xmax, ymin, ymax"):
         draw(rotation, extent=extent)
 
 
