@@ -146,6 +146,16 @@ def floating(name: str, x: Any) -> Tensor:
     return x
 
 
+def like_weights(name: str, x: Any, weight: Tensor) -> Tensor:
+    """`x`, if its dtype is that of the weights, or will be: autocast converts it."""
+    floating(name, x)
+    if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
+        raise TypeError(
+            f"{name} must have the dtype of the network's weights, {weight.dtype}, got {x.dtype}"
+        )
+    return x
+
+
 def finite(name: str, x: Tensor) -> Tensor:
     """`x`, if it holds neither NaN nor infinity."""
     if not is_finite(x):
@@ -227,6 +237,8 @@ def batch_time(t: float | Tensor, x: Tensor) -> Tensor:
     """
     if x.ndim == 0:
         raise ValueError("x needs a batch axis: shape (B, *shape), got a 0-d tensor")
+    if t is None or isinstance(t, str | bytes) or _is_bool(t):
+        raise TypeError(f"t must be a number or a tensor, got {t!r}")
     t = torch.as_tensor(t, dtype=torch.promote_types(x.dtype, torch.float32), device=x.device)
     if t.shape not in ((), x.shape[:1]):
         raise ValueError(

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fmcore.checks import one_of, require_generator, whole
+from fmcore.checks import flag, one_of, require_generator, whole
 
 # MD5 of the uncompressed files. torchvision checks the archives it downloads, but not the files
 # that it finds, and a truncated one surfaces there as an obscure assertion.
@@ -78,6 +78,7 @@ def load_images(
     """
     one_of("name", name, (*_TORCHVISION, "digits"))
     one_of("split", split, ("train", "test"))
+    flag("download", download)
     if name == "digits":
         return _bundled_digits(split)
     folder = _find(name, root, download)

@@ -15,12 +15,12 @@ Hence, with psi the flow from t0 to t1 and x_t the trajectory that starts at x,
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
-from fmcore.checks import flag, interval, positive, require_generator, shown, summary, whole
+from fmcore.checks import flag, interval, positive, real, require_generator, shown, summary, whole
 from fmcore.solvers import ButcherTableau, VectorField, odeint
 from fmcore.solvers.field import CountedField, initial_state
 
@@ -76,7 +76,9 @@ def divergence(
     """
     _require_state("x", x)
     f = CountedField(v, x)
-    t = torch.as_tensor(t, dtype=f.wide, device=x.device)
+    t = torch.as_tensor(t if isinstance(t, Tensor) else real("t", t), dtype=f.wide, device=x.device)
+    if t.shape not in ((), x.shape[:1]):
+        raise ValueError(f"t must be a number or have shape ({len(x)},), got {tuple(t.shape)}")
     e = _signs(x, method, probes, generator)
     return _velocity_and_divergence(f, x, t, e)[1].to(x.dtype)
 
@@ -175,7 +177,7 @@ def log_likelihood(
     return Likelihood(-0.5 * (square + dim * math.log(2 * math.pi)) + back, x0, nfe)
 
 
-def bits_per_dim(log_prob: Tensor, dim: int, *, width: float = 2 / 255) -> Tensor:
+def bits_per_dim(log_prob: Any, dim: int, *, width: float = 2 / 255) -> Any:
     """How many bits a coder needs for each of `dim` pixels, from log-densities `(B,)` in nats.
 
         -(log p(x) + dim ln width) / (dim ln 2)
@@ -189,6 +191,7 @@ def bits_per_dim(log_prob: Tensor, dim: int, *, width: float = 2 / 255) -> Tenso
     tensor([8.])
     """
     dim = whole("dim", dim)
+    log_prob = log_prob if isinstance(log_prob, Tensor) else real("log_prob", log_prob)
     return -(log_prob / dim + math.log(positive("width", width))) / math.log(2)
 
 
@@ -212,7 +215,10 @@ def continuity_residual(
     True
     """
     _require_state("x", x)
-    h = positive("h", h)
+    if not callable(log_prob):
+        given = type(log_prob).__name__
+        raise TypeError(f"log_prob must be callable as log_prob(x, t), got {given}")
+    h, t = positive("h", h), real("t", t)
     if not (h <= t <= 1 - h):
         raise ValueError(f"t - h and t + h must lie in [0, 1], got t={shown(t)} and h={shown(h)}")
     f = CountedField(v, x)

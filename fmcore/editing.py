@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from fmcore.checks import floating, real
 from fmcore.devices import double
 
 
@@ -24,15 +25,17 @@ def slerp(x: Tensor, y: Tensor, s: float | Tensor) -> Tensor:
     >>> slerp(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]]), 0.5)
     tensor([[0.7071, 0.7071]])
     """
+    floating("x", x)
+    floating("y", y)
     if x.shape != y.shape or x.ndim < 2:
         raise ValueError(
             f"x and y must both have shape (B, *shape), got {tuple(x.shape)} and {tuple(y.shape)}"
         )
-    if x.dtype != y.dtype or not x.is_floating_point():
+    if x.dtype != y.dtype:
         raise TypeError(f"x and y must have one floating dtype, got {x.dtype} and {y.dtype}")
     if not bool(x.isfinite().all() and y.isfinite().all()):
         raise ValueError("x and y must be finite")
-    s = torch.as_tensor(s, dtype=x.dtype, device=x.device)
+    s = torch.as_tensor(s if isinstance(s, Tensor) else real("s", s), dtype=x.dtype).to(x.device)
     if s.shape not in ((), x.shape[:1]):
         raise ValueError(f"s must be a number or have shape ({len(x)},), got {tuple(s.shape)}")
     if not bool(s.isfinite().all()):

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fmcore.checks import require_generator, whole
+from fmcore.checks import floating, require_generator, whole
 from fmcore.files import writable
 
 
@@ -20,8 +20,9 @@ def to_unit(pixels: Tensor) -> Tensor:
     >>> to_unit(torch.tensor([0, 255], dtype=torch.uint8))
     tensor([-1.,  1.])
     """
-    if pixels.dtype != torch.uint8:
-        raise TypeError(f"pixels must be uint8, got {pixels.dtype}")
+    if not isinstance(pixels, Tensor) or pixels.dtype != torch.uint8:
+        given = pixels.dtype if isinstance(pixels, Tensor) else type(pixels).__name__
+        raise TypeError(f"pixels must be uint8, got {given}")
     return pixels.float() / 127.5 - 1
 
 
@@ -33,8 +34,7 @@ def from_unit(images: Tensor) -> Tensor:
     >>> from_unit(torch.tensor([-1.0, 0.0, 2.0]))
     tensor([  0, 128, 255], dtype=torch.uint8)
     """
-    if not images.is_floating_point():
-        raise TypeError(f"images must be of a floating dtype, got {images.dtype}")
+    floating("images", images)
     if bool(images.isnan().any()):
         raise ValueError(f"{images.isnan().sum().item()} values of the images are NaN")
     return ((images.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
@@ -65,7 +65,7 @@ def image_grid(images: Tensor, columns: int | None = None, gap: int = 2) -> Tens
     >>> image_grid(torch.zeros(5, 1, 28, 28), columns=3).shape
     torch.Size([58, 88, 1])
     """
-    if images.ndim != 4 or len(images) == 0:
+    if floating("images", images).ndim != 4 or len(images) == 0:
         raise ValueError(f"images must have shape (B, C, H, W), got {tuple(images.shape)}")
     columns = math.ceil(math.sqrt(len(images))) if columns is None else whole("columns", columns)
     gap = whole("gap", gap, least=0)

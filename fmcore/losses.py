@@ -103,7 +103,7 @@ def cfm_loss(
     >>> round(cfm_loss(lambda x, t: 0 * x, OTPath(), x1, generator=g).item())  # 3^2 + 1
     10
     """
-    _check_batch(x1)
+    _check(net, path, x1, times)
     x0 = randn_like(x1, generator) if x0 is None else x0
     t = times(x1, generator) if t is None else t
     v, ut = _velocities(net, path, x1, x0, t, label)
@@ -143,7 +143,7 @@ def reference_loss(
     aims at a median rather than at the mean that the theorem asks for. A `weight` that is given
     takes the place of `weights(t)`. Arguments, result and errors otherwise as for `cfm_loss`.
     """
-    _check_batch(x1)
+    _check(net, path, x1, times, weights)
     positive("beta", beta)
     real("penalty", penalty, 0)
     t = batch_time(times(x1, generator) if t is None else t, x1)
@@ -193,8 +193,15 @@ def describe(function: Callable[..., Any] | None) -> str:
     return getattr(function, "__name__", type(function).__name__ if anonymous else repr(function))
 
 
-def _check_batch(x1: Tensor) -> None:
-    """Raises unless `x1` is a batch of numbers."""
+def _check(net: Any, path: Any, x1: Any, *functions: Any) -> None:
+    """Raises unless `x1` is a batch of numbers, and the rest is of its kind."""
+    if not callable(net):
+        raise TypeError(f"net must be callable as net(x, t), got {type(net).__name__}")
+    if not callable(getattr(path, "sample", None)):
+        raise TypeError(f"path must be a ProbabilityPath, got {path!r}")
+    for function in functions:
+        if not callable(function):
+            raise TypeError(f"times and weights must be callable, got {function!r}")
     if isinstance(x1, Tensor) and x1.dtype == torch.uint8:
         raise TypeError("x1 holds bytes: `fmcore.images.to_unit` turns them into [-1, 1]")
     floating("x1", x1)
@@ -206,6 +213,8 @@ def _mean(each: Tensor, weight: Tensor | None) -> Tensor:
     """The mean of `each` `(B, *shape)`, with its rows weighted."""
     if weight is None:
         return each.mean()
+    if not isinstance(weight, Tensor):
+        raise TypeError(f"weight must be a tensor ({len(each)},), got {type(weight).__name__}")
     if weight.shape != each.shape[:1]:
         raise ValueError(f"weight must have shape ({len(each)},), got {tuple(weight.shape)}")
     return (weight * each.flatten(1).mean(1)).mean()
@@ -223,6 +232,8 @@ def _velocities(
     t = batch_time(t, x1)
     xt, ut = path.sample(x0, x1, t)
     v = evaluate(net, xt, t, label)
+    if not isinstance(v, Tensor):
+        raise TypeError(f"the network must return a tensor, got {type(v).__name__}")
     if v.shape != ut.shape:
         raise ValueError(
             f"the network must return the shape of its input, {tuple(ut.shape)}, "

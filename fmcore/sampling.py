@@ -64,6 +64,8 @@ def generate(
     >>> generate(UNet(base=8), 3, steps=2, generator=g).shape
     torch.Size([3, 1, 28, 28])
     """
+    if not callable(model):
+        raise TypeError(f"model must be callable as model(x, t), got {type(model).__name__}")
     n, batch_size = whole("n", n), whole("batch_size", batch_size)
     if clamp not in (None, True, False):
         raise TypeError(f"clamp must be True, False or None, got {clamp!r}")

@@ -65,6 +65,8 @@ class FlowModel(nn.Module):
             )
         if not isinstance(shape, list | tuple):
             raise TypeError(f"shape must be that of one sample, such as (2,), got {shape!r}")
+        if not (about is None or isinstance(about, Mapping)):
+            raise TypeError(f"about must be a dictionary, got {about!r}")
         self.net, self.path = net, path
         self.config: dict[str, Any] = {
             "network": {"name": type(net).__name__, **arguments},

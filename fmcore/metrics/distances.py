@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fmcore.checks import whole
+from fmcore.checks import floating, whole
 from fmcore.devices import double
 
 BATCH = 500  # rows at once
@@ -62,6 +62,8 @@ def precision_recall(x: Tensor, real: Tensor, k: int = 3) -> tuple[float, float]
 
 def _features(x: Tensor, y: Tensor, fewest: int) -> tuple[Tensor, Tensor]:
     """Both in double precision, if they can be compared."""
+    floating("features", x)
+    floating("features", y)
     shapes = f"{tuple(x.shape)} and {tuple(y.shape)}"
     fits = x.ndim == y.ndim == 2 and x.shape[1] == y.shape[1] > 0
     if not fits or min(len(x), len(y)) < fewest:
@@ -79,5 +81,11 @@ def nearest(pixels: Tensor, known: Tensor) -> Tensor:
 
     `known` holds bytes / 127.5, as the distance is that of pixels in [-1, 1].
     """
+    if pixels.dtype != torch.uint8:
+        raise TypeError(f"pixels must be uint8, got {pixels.dtype}")
+    if known.ndim != 2 or known.shape[1] != pixels[0].numel():
+        raise ValueError(
+            f"known must have shape (m, {pixels[0].numel()}), got {tuple(known.shape)}"
+        )
     x = pixels.to(known.device).flatten(1).float() / 127.5
     return torch.cat([torch.cdist(part, known).amin(1) for part in x.split(BATCH)])

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
-from fmcore.checks import class_labels
+from fmcore.checks import class_labels, floating
 from fmcore.data import ImageData, load_images
 from fmcore.devices import double, find_device
 from fmcore.images import from_unit, to_unit
@@ -81,6 +81,9 @@ class Judge:
         classifier: DigitClassifier | None = None,
         device: str = "cpu",
     ):
+        for data in (train, test):
+            if not (data is None or isinstance(data, ImageData)):
+                raise TypeError(f"train and test must be ImageData, got {type(data).__name__}")
         self.train = load_images("mnist") if train is None else train
         test = load_images("mnist", split="test") if test is None else test
         if len(test) < FEWEST:
@@ -99,7 +102,7 @@ class Judge:
         Raises `ValueError` if the images have another shape or are not finite, if there are fewer
         than 200 of them (the covariance of 128 features needs more), or more than training images.
         """
-        n = len(images)
+        n = len(floating("images", images))
         if images.ndim != 4 or images.shape[1:] != (1, 28, 28) or n < FEWEST:
             raise ValueError(
                 f"images must have shape (n, 1, 28, 28) with n at least {FEWEST}, "

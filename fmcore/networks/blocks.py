@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from fmcore.checks import whole
+
 
 class GroupNorm(nn.GroupNorm):
     """`nn.GroupNorm`, in a form that a compiler can fuse where that matters: on a GPU.
@@ -46,6 +48,10 @@ class ResBlock(nn.Module):
 
     def __init__(self, channels: int, embedding_dim: int, groups: int):
         super().__init__()
+        channels, groups = whole("channels", channels), whole("groups", groups)
+        embedding_dim = whole("embedding_dim", embedding_dim)
+        if channels % groups:
+            raise ValueError(f"channels must be a multiple of groups={groups}, got {channels}")
         self.norm1 = GroupNorm(groups, channels)
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
         self.film = nn.Linear(embedding_dim, 2 * channels)
@@ -53,6 +59,12 @@ class ResBlock(nn.Module):
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        channels, dim = self.conv1.in_channels, self.film.in_features
+        if x.ndim != 4 or x.shape[1] != channels or embedding.shape != (len(x), dim):
+            raise ValueError(
+                f"x must have shape (B, {channels}, H, W) and embedding (B, {dim}), "
+                f"got {tuple(x.shape)} and {tuple(embedding.shape)}"
+            )
         silu = nn.functional.silu
         scale, shift = self.film(embedding)[:, :, None, None].chunk(2, dim=1)  # (B, C, 1, 1) each
         h = self.conv1(silu(self.norm1(x)))

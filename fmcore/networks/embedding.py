@@ -9,7 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from fmcore.checks import positive, whole
+from fmcore.checks import floating, positive, whole
 
 
 class TimeEmbedding(nn.Module):
@@ -47,6 +47,8 @@ class TimeEmbedding(nn.Module):
         return self
 
     def forward(self, t: Tensor) -> Tensor:
+        if floating("t", t).ndim != 1:
+            raise ValueError(f"t must have shape (B,), got {tuple(t.shape)}")
         angles = t[:, None] * self.frequencies  # (B, dim / 2), in float32 or better
         return torch.cat([angles.cos(), angles.sin()], dim=-1).to(t.dtype)
 

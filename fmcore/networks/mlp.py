@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fmcore.checks import batch_time, positive, whole
+from fmcore.checks import batch_time, like_weights, positive, whole
 from fmcore.networks.embedding import TimeEmbedding
 
 
@@ -42,7 +42,7 @@ class MLP(nn.Module):
         self.layers.append(nn.Linear(hidden, dim))
 
     def forward(self, x: Tensor, t: float | Tensor) -> Tensor:
-        dim = self.config["dim"]
+        dim, x = self.config["dim"], like_weights("x", x, next(self.parameters()))
         if x.ndim != 2 or x.shape[1] != dim:
             raise ValueError(f"x must have shape (B, {dim}), got {tuple(x.shape)}")
         waves = self.embed_time(batch_time(t, x)).to(x.dtype)

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fmcore.checks import batch_time, class_labels, labels_in_range, positive, whole
+from fmcore.checks import batch_time, class_labels, labels_in_range, like_weights, positive, whole
 from fmcore.networks.blocks import GroupNorm, Level, ResBlock
 from fmcore.networks.embedding import TimeNetwork
 
@@ -92,6 +92,7 @@ class UNet(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def forward(self, x: Tensor, t: float | Tensor, label: Tensor | None = None) -> Tensor:
+        x = like_weights("x", x, self.enter.weight)
         channels, unit = self.config["in_channels"], 2 ** (self.config["levels"] - 1)
         if x.ndim != 4 or x.shape[1] != channels or x.shape[2] % unit or x.shape[3] % unit:
             raise ValueError(

@@ -44,7 +44,13 @@ def requested_times(
     t_eval: Sequence[float] | Tensor, t0: float, t1: float
 ) -> tuple[list[float], float]:
     """The requested times, and how far rounding in their dtype may have moved them."""
-    asked = torch.as_tensor(t_eval, dtype=None if hasattr(t_eval, "dtype") else torch.float64)
+    try:
+        asked = torch.as_tensor(t_eval, dtype=None if hasattr(t_eval, "dtype") else torch.float64)
+    except (TypeError, ValueError, RuntimeError):
+        asked = None
+    named = isinstance(t_eval, Sequence) and any(isinstance(t, bool) for t in t_eval)
+    if asked is None or named or asked.dtype == torch.bool:
+        raise TypeError(f"t_eval must be numbers, got {t_eval!r}")
     if asked.ndim != 1:
         raise ValueError(f"t_eval must be one-dimensional, got shape {tuple(asked.shape)}")
     single = asked.is_floating_point() and asked.dtype != torch.float64

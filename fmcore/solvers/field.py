@@ -56,7 +56,8 @@ class CountedField:
         """The error for a result that is not like the state."""
         call = f"{self.name}(x, t) must return a tensor"
         if not isinstance(k, Tensor):
-            return TypeError(f"{call}, got {type(k).__name__}")
+            such = ", such as torch.tensor(0.5)" if self.broadcasts else ""
+            return TypeError(f"{call}{such}, got {type(k).__name__}")
         if k.dtype is not self.dtype:
             return TypeError(
                 f"{call} of x's dtype {self.dtype}, got {k.dtype}: under autocast, or with "

@@ -15,6 +15,7 @@ from fmcore.devices import find_device
 from fmcore.losses import Loss
 from fmcore.models import classes, layers, settings, takes_label
 from fmcore.paths import ProbabilityPath
+from fmcore.training.checkpoints import Checkpoints
 from fmcore.training.recipes import Coupling, TrainConfig
 from fmcore.weights import FlowModel
 
@@ -25,6 +26,7 @@ def check_arguments(
     config: TrainConfig,
     loss: Loss,
     couple: Coupling | None,
+    checkpoints: Checkpoints | None,
 ) -> None:
     """Raises unless each has its kind, and the model belongs to the path."""
     for name, value, kind in (
@@ -38,6 +40,8 @@ def check_arguments(
         raise TypeError(f"loss must be callable, as `cfm_loss` is, got {loss!r}")
     if not (couple is None or callable(couple)):
         raise TypeError(f"couple must be callable or None, got {couple!r}")
+    if not (checkpoints is None or isinstance(checkpoints, Checkpoints)):
+        raise TypeError(f"checkpoints must be a Checkpoints or None, got {checkpoints!r}")
     path.check()
     for layer in layers(model):
         own = getattr(layer, "path", path)

@@ -84,7 +84,7 @@ def fit(
     >>> [p.step for p in fit(MLP(dim=2), OTPath(), torch.zeros(32, 2), config)]
     [2, 4]
     """
-    check_arguments(model, path, config, loss, couple)
+    check_arguments(model, path, config, loss, couple, checkpoints)
     samples, started = training_data(data, model, config), []
     steps = _steps(model, path, samples, config, loss, couple, checkpoints, started)
     finalize(steps, _warn_unless, started).atexit = False
@@ -144,7 +144,7 @@ def train(
     >>> model(torch.zeros(5, 2), 0.5).shape, model.config["shape"]
     (torch.Size([5, 2]), [2])
     """
-    check_arguments(model, path, config, loss, couple)
+    check_arguments(model, path, config, loss, couple, checkpoints)
     samples = training_data(data, model, config)
     shape = samples[0].shape[1:]
     FlowModel(_network(model), path, shape)  # if that cannot be, better now than in the end

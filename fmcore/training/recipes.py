@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal, get_args
@@ -134,6 +134,17 @@ class Recipe:
     """The loss, which draws its own times."""
     couple: Coupling | None = None
     """How noise and data are paired; None leaves them independent."""
+
+    def __post_init__(self) -> None:
+        kinds = {"network": Mapping, "path": ProbabilityPath, "train": TrainConfig}
+        for name, kind in kinds.items():
+            if not isinstance(value := getattr(self, name), kind):
+                given = type(value).__name__ if isinstance(value, Mapping) else repr(value)
+                raise TypeError(f"{name} must be a {kind.__name__}, got {given}")
+        if not callable(self.loss):
+            raise TypeError(f"loss must be callable, as `cfm_loss` is, got {self.loss!r}")
+        if not (self.couple is None or callable(self.couple)):
+            raise TypeError(f"couple must be callable or None, got {self.couple!r}")
 
     def as_dict(self) -> dict[str, Any]:
         """How it trains, as plain values for a file: loss, times and coupling by name, and numbers.

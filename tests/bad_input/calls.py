@@ -39,13 +39,12 @@ class Call:
 
 
 class Row(NamedTuple):
-    """What is called, with what, the exception, a piece of its message; and what fails today."""
+    """What is called, with what, the exception, a piece of its message."""
 
     call: Call
     changes: dict[str, Any]
     error: type[Exception]
     piece: str
-    fails: str | None = None
 
     def __str__(self) -> str:
         return f"{self.call}({', '.join(f'{k}={shown(v)}' for k, v in self.changes.items())})"

@@ -10,9 +10,6 @@ from small import gen, noise, unet
 import fmcore
 from fmcore.data import ImageData
 
-# What a row that fails gives today.
-SILENT, TORCH, PYTHON = "no error at all", "torch's own error", "Python's own error"
-
 NAN, INF = math.nan, math.inf
 X, IMAGES, FOUR = noise(3, 2), noise(2, 1, 8, 8), noise(4, 1, 8, 8)
 LABELS = torch.tensor([0, 1, 2, 3])

@@ -209,7 +209,9 @@ def test_a_result_is_printed_in_a_line():
 
 
 def test_a_diffusion_that_is_a_plain_number_is_told_what_to_be():
-    with pytest.raises(TypeError, match=r"diffusion\(x, t\) must return a tensor, got float"):
+    with pytest.raises(
+        TypeError, match=r"must return a tensor, such as torch.tensor\(0.5\), got float"
+    ):
         sdeint(
             one, lambda x, t: 0.5, torch.zeros(1), (0.0, 1.0), method="euler_maruyama", steps=1,
             generator=torch.Generator(),
