@@ -80,10 +80,15 @@ for each stage of a million steps is 2 GB."""
 
 def stage_times(
     tableau: ButcherTableau, grid: Sequence[float], x: Tensor
-) -> Iterator[tuple[Tensor, ...]]:
-    """For each step its stage times as 0-d tensors: t + c_i h in double, exact at both ends."""
+) -> Iterator[tuple[float, float, tuple[Tensor, ...]]]:
+    """For each step its ends t and t + h, and its stage times as 0-d tensors.
+
+    They are t + c_i h in double, exact at both ends.
+    """
     c = torch.tensor(tableau.c, dtype=torch.float64)[:, None]
     for first in range(0, len(grid) - 1, BLOCK):
-        nodes = torch.tensor(grid[first : first + BLOCK + 1], dtype=torch.float64)
+        ends = grid[first : first + BLOCK + 1]
+        nodes = torch.tensor(ends, dtype=torch.float64)
         times = torch.lerp(nodes[:-1], nodes[1:], c).to(x.dtype).to(x.device)  # (stages, steps)
-        yield from zip(*(row.unbind() for row in times), strict=True)
+        stages = zip(*(row.unbind() for row in times), strict=True)
+        yield from zip(ends, ends[1:], stages, strict=False)

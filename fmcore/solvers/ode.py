@@ -17,7 +17,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -128,8 +127,7 @@ def _fixed(
     n = len(grid) - 1
     needed = tableau.stages - tableau.fsal  # an FSAL method's last slope is the next k1
     k1, checked, good = None, 0, x  # `good` is the state after `checked` steps
-    for i, times in enumerate(stage_times(tableau, grid, x)):
-        t, t_new = grid[i], grid[i + 1]
+    for i, (t, t_new, times) in enumerate(stage_times(tableau, grid, x)):
         x_new, slopes = step(f, tableau, x, t_new - t, times[:needed], k1)
         k1 = None
         if output is not None:
@@ -150,8 +148,7 @@ def _first_bad_step(
     f: CountedField, tableau: ButcherTableau, x: Tensor, grid: Sequence[float], i: int
 ) -> ValueError:
     """The error that names it: steps again from the state after `i` steps, checking each."""
-    rest = grid[i:]
-    for (t, t_new), times in zip(pairwise(rest), stage_times(tableau, rest, x), strict=True):
+    for t, t_new, times in stage_times(tableau, grid[i:], x):
         if not is_finite(x):
             break
         x, _ = step(f, tableau, x, t_new - t, times, None)
@@ -195,7 +192,7 @@ def _adaptive(
                 f"{rejected} rejected steps (max_steps={max_steps}). If v is finite and smooth "
                 "there, loosen rtol and atol, allow more steps, or take fixed ones"
             )
-        (times,) = stage_times(tableau, (t, t_new), x)
+        _, _, times = next(stage_times(tableau, (t, t_new), x))
         x_new, slopes = step(f, tableau, x, t_new - t, times[:needed], k1)
         if tableau.fsal:
             slopes.append(f(x_new, times[-1]))

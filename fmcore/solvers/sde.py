@@ -90,7 +90,7 @@ def sdeint(
     h, x = (t1 - t0) / n, x0.to(f.wide)
     grid = Grid(t0, t1, h, n)
     # The times of Heun's stages are those of both ends of a step.
-    for i, (t, t_new) in enumerate(stage_times(HEUN, grid, x), start=1):
+    for i, (_, _, (t, t_new)) in enumerate(stage_times(HEUN, grid, x), start=1):
         dw = math.sqrt(abs(h)) * randn_like(x, generator)
         x = step(f, g, x, t, t_new, h, dw)
         if not is_finite(x):

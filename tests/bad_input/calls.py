@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
@@ -62,8 +63,8 @@ def shown(value: Any) -> str:
         about = f" {value.min()}..{value.max()}" if value.dtype == torch.int64 else ""
         about += "" if value.is_complex() or value.isfinite().all() else " not finite"
         return f"{str(value.dtype).removeprefix('torch.')}{tuple(value.shape)}{about}"
-    if isinstance(value, Path):
-        return value.name
+    if isinstance(value, Path) or (isinstance(value, str) and tempfile.gettempdir() in value):
+        return Path(value).name
     if isinstance(value, Table):
         return value.kind
     if hasattr(value, "__qualname__"):

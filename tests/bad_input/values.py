@@ -24,7 +24,8 @@ MLP, NET, CLASSES = fmcore.MLP(hidden=8), unet(), unet(num_classes=10)
 RALSTON = dict(name="ralston", order=2, a=((), (2 / 3,)), b=(1 / 4, 3 / 4), c=(0, 2 / 3))
 
 FOLDER = tempfile.TemporaryDirectory()  # goes when the tests end
-HERE = Path(FOLDER.name)
+HERE = Path(FOLDER.name) / "folder"
+HERE.mkdir()
 NOWHERE = HERE / "nowhere" / "file.png"
 OTHER = HERE / "other.safetensors"
 OTHER.write_bytes(b"no weights")

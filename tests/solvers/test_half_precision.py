@@ -2,6 +2,7 @@
 
 import gc
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -131,8 +132,9 @@ def test_times_made_in_blocks_are_those_made_at_once(n):
     nodes = torch.tensor(grid, dtype=torch.float64)
     c = torch.tensor(tableau.c, dtype=torch.float64)[:, None]
     expected = torch.lerp(nodes[:-1], nodes[1:], c).to(x.dtype).T
-    found = torch.stack([torch.stack(times) for times in stage_times(tableau, lazy, x)])
-    assert torch.equal(found, expected)
+    steps = [*stage_times(tableau, lazy, x)]
+    assert torch.equal(torch.stack([torch.stack(times) for _, _, times in steps]), expected)
+    assert [(t, t_new) for t, t_new, _ in steps] == [*pairwise(grid)]
 
 
 def live_tensors():
