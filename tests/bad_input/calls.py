@@ -65,6 +65,8 @@ def shown(value: Any) -> str:
         return f"{str(value.dtype).removeprefix('torch.')}{tuple(value.shape)}{about}"
     if isinstance(value, Path) or (isinstance(value, str) and tempfile.gettempdir() in value):
         return Path(value).name
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{k}={shown(v)}' for k, v in value.items())}}}"[:MOST]
     if isinstance(value, Table):
         return value.kind
     if hasattr(value, "__qualname__"):
