@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -140,3 +141,16 @@ def test_the_first_cell_says_what_to_do_where_there_is_no_library(copy):
     )
     assert ran.returncode != 0 and "ModuleNotFoundError" in ran.stderr
     assert 'In a copy of the repository of this book, run:\n    pip install ".[labs]"' in ran.stdout
+
+
+@pytest.mark.parametrize("address", ["", ADDRESS])
+def test_the_site_has_buttons_only_for_an_address(address, monkeypatch):
+    module = pytest.importorskip("sphinx_fmbook")
+    monkeypatch.setattr(module, "repository", lambda: address)
+    config = SimpleNamespace(html_theme_options={"kept": True})
+    module.show_repository(None, config)
+    options = config.html_theme_options
+    assert options.pop("kept") and bool(options) == bool(address)
+    if address:
+        assert options["repository_url"] == address and options["use_repository_button"]
+        assert options["launch_buttons"]["colab_url"] == "https://colab.research.google.com"

@@ -1,5 +1,6 @@
 """Every page of the built book in a real browser: clean, whole, legible, without barriers."""
 
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -71,6 +72,13 @@ def test_a_page_on_a_desk(visit, path):
     assert "VBox(" not in page.locator("main").inner_text()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert barriers(page) == []
+
+
+def test_buttons_that_leave_the_site_are_there_only_for_an_address(visit):
+    """Whoever owned a name that is not ours would run code on the readers' machines."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    buttons = visit("book/01_wind").page.locator(".article-header-buttons a[href^='http']")
+    assert bool(buttons.count()) == bool(project["tool"]["book"]["repository"])
 
 
 @pytest.mark.parametrize("path", PAGES)
