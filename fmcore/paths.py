@@ -30,7 +30,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fmcore.checks import expand_time, like, real
+from fmcore.checks import expand_time, like, real, shown
 from fmcore.tables import Table
 
 
@@ -174,7 +174,7 @@ class ProbabilityPath(ABC):
 
     def _refuse(self, bad: Tensor, t: Tensor, problem: str) -> None:
         if bad.any():
-            raise ValueError(f"{problem}: t = {t[bad].flatten()[0].item():g} on {self}")
+            raise ValueError(f"{problem}: t = {shown(t[bad].flatten()[0].item())} on {self}")
 
 
 _PROBES = (0.137, 0.291, 0.463, 0.618, 0.772, 0.891)
