@@ -56,7 +56,7 @@ def test_the_table_of_the_readme_is_the_measured_one():
         for row in MEASURED
         if row["model"] == "ours" and "grid" not in row
     }
-    names = {"Heun, as `generate` does it": "heun, midpoint at the end"}
+    names = {"Heun, last step by midpoint": "heun, midpoint at the end"}
     for name, *cells in lines:
         solver = names.get(name, name.lower())
         assert cells == [measured.get((solver, int(nfe)), "") for nfe in header], name
