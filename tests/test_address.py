@@ -24,15 +24,15 @@ INSTALLS = re.compile(r"git\+|pip install[^\n]*(https?:|@ )|git clone")
 
 
 def tracked():
-    """All text files of the project, as they are now."""
-    names = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout
-    for name in filter(None, names.split("\0")):
-        file = ROOT / name
-        if file.suffix in (".png", ".safetensors", ".gz", ".pt", ".woff2") or not file.is_file():
-            continue
-        yield name, file.read_text(encoding="utf-8", errors="replace")
+    """All text files of the project, as they are now, also in a copy without its history."""
+    for file in sorted(ROOT.rglob("*")):
+        name = file.relative_to(ROOT).as_posix()
+        made = re.search(
+            r"(^|/)(\.venv|\.git|_build|node_modules|__pycache__|\.\w+_cache)(/|$)", name
+        )
+        text = file.suffix not in (".png", ".safetensors", ".gz", ".pt", ".woff2", ".pyc")
+        if file.is_file() and text and not made:
+            yield name, file.read_text(encoding="utf-8", errors="replace")
 
 
 @pytest.fixture
