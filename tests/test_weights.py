@@ -116,6 +116,20 @@ def test_numbers_of_a_path_of_ones_own_survive_as_well(tmp_path):
         del PATHS["Power"]
 
 
+def test_a_path_with_a_wrong_derivative_is_refused():
+    @dataclass(frozen=True)
+    class Wrong(OTPath):
+        def db(self, t):
+            return torch.ones_like(t)
+
+    PATHS["Wrong"] = Wrong
+    try:
+        with pytest.raises(ValueError, match="Wrong.db is not the derivative of b"):
+            FlowModel(MLP(hidden=8), Wrong(), (2,))
+    finally:
+        del PATHS["Wrong"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
