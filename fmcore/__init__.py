@@ -45,6 +45,7 @@ from fmcore.losses import LOSSES, cfm_loss, reference_loss
 from fmcore.models import clamp_time
 from fmcore.networks import MLP, NETWORKS, UNet
 from fmcore.paths import PATHS, OTPath, ProbabilityPath, VPPath
+from fmcore.results import measured
 from fmcore.sampling import generate
 from fmcore.solvers import (
     SDE_METHODS,
@@ -106,6 +107,7 @@ __all__ = [
     "fit",
     "generate",
     "load_images",
+    "measured",
     "load_pretrained",
     "load_weights",
     "log_det",

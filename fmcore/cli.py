@@ -18,7 +18,7 @@ from torch import Tensor
 
 from fmcore.checks import real, whole
 from fmcore.data import DataUnavailable, load_images
-from fmcore.devices import device_name, find_device
+from fmcore.devices import find_device
 from fmcore.files import writable
 from fmcore.guidance import Guided
 from fmcore.images import picture_channels, picture_file, save_grid
@@ -26,6 +26,7 @@ from fmcore.losses import LOSSES, TIMES
 from fmcore.metrics import FEWEST, Judge, report
 from fmcore.networks import UNet
 from fmcore.paths import PATHS, OTPath, ProbabilityPath
+from fmcore.results import origin
 from fmcore.sampling import DEFAULT_STEPS, counted, generate
 from fmcore.solvers import SOLVERS
 from fmcore.training import (
@@ -68,10 +69,11 @@ class Train:
     times: TimesName = ""
     """How t is drawn; left out, as the loss does. stratified is uniform, one t in each of
     batch_size equal slices."""
-    data: Literal["mnist", "fashion_mnist", "kmnist", "digits"] = "mnist"
+    data: Literal["mnist", "fashion_mnist", "kmnist"] = "mnist"
     """The data set."""
     root: Path | None = None
-    """The folder of the data; otherwise FMCORE_DATA or the cache folder."""
+    """The folder of the data; otherwise FMCORE_DATA or the cache folder. "embedded" is the part of
+    MNIST that comes with the library."""
     base: int = 64
     """Channels of the network at full resolution."""
     time_scale: float = 1000.0
@@ -138,7 +140,7 @@ class Train:
         first = team().rank == 0  # the process that talks and writes
         parameters = sum(p.numel() for p in net.parameters())
         if first:
-            print(f"{len(data):,} images of {self.data}; {parameters:,} parameters", flush=True)
+            print(f"{data}; {parameters:,} parameters", flush=True)
         for p in fit(
             net, path, data, config, loss=recipe.loss, couple=recipe.couple, checkpoints=saved
         ):
@@ -152,7 +154,8 @@ class Train:
         if not first:
             return
         about = {
-            "data": self.data,
+            "data": data.name,
+            "images": len(data),
             **about_training(replace(recipe, train=config), last),
             **history,  # of the training before this one, which may have one itself
         }
@@ -256,43 +259,39 @@ class Sample(_Draw):
 class Evaluate(_Draw):
     """Judge the digits of a trained network; every score beside that of real images."""
 
-    n: int = 10_000
-    """How many images; scores of different n cannot be compared."""
+    n: int | None = None
+    """How many images; scores of different n cannot be compared. Left out, 10,000, or as many as
+    there are test images."""
     out: Path | None = None
     """Where the scores go as JSON, if anywhere."""
     root: Path | None = None
-    """The folder of MNIST; otherwise FMCORE_DATA or the cache folder."""
+    """The folder of MNIST; otherwise FMCORE_DATA or the cache folder. "embedded" is the part of it
+    that comes with the library."""
 
     def __call__(self) -> None:
         out = None if self.out is None else writable(self.out)
-        if not FEWEST <= self.n <= 60_000:
+        if self.n is not None and not FEWEST <= self.n <= 60_000:
             raise ValueError(f"n must lie between {FEWEST} and 60,000, got {self.n}")
         model = self.model()
         if model.config["shape"] != [1, 28, 28]:
             raise ValueError(f"only digits of 28x28 are judged, not {model.config['shape']}")
         train, test = (load_images("mnist", split=s, root=self.root) for s in ("train", "test"))
+        n = len(test) if self.n is None else self.n
+        if n > len(train):
+            raise ValueError(f"n must be at most {len(train):,}, the training images, got {n}")
         generator = torch.Generator().manual_seed(self.seed)
         label = None
         if classes := model.config["network"].get("num_classes"):
-            label = torch.randint(classes, (self.n,), generator=generator)
-        images, nfe, seconds = self.draw(model, self.n, label, generator)
+            label = torch.randint(classes, (n,), generator=generator)
+        images, nfe, seconds = self.draw(model, n, label, generator)
         scores = Judge(train, test, device=self.device)(images, label)
-        print(f"{self.n:,} images, {self.method}, {nfe} evaluations each, {seconds:.1f} s")
+        print(f"beside {test}")
+        print(f"{n:,} samples, {self.method}, {nfe} evaluations each, {seconds:.1f} s")
         print(report(scores))
         if out is not None:
-            about = {
-                "weights": self.weights,
-                "method": self.method,
-                "steps": self.steps,
-                "last_step": self.last_step or None,
-                "guidance": self.guidance,
-                "nfe": nfe,
-                "seed": self.seed,
-                "seconds": round(seconds, 2),
-                "device": device_name(self.device),
-                "torch": torch.__version__,
-                "date": time.strftime("%Y-%m-%d"),
-            }
+            about = {k: getattr(self, k) for k in ("weights", "method", "steps", "guidance")}
+            about |= {"last_step": self.last_step or None, "nfe": nfe}
+            about |= {"seconds": round(seconds, 2)} | origin(device=self.device, seed=self.seed)
             out.write_text(json.dumps(about | scores.as_dict(), indent=2) + "\n")
             print(f"wrote {out}")
 

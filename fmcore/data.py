@@ -1,7 +1,8 @@
 """Data: MNIST and its relatives as bytes, and two-dimensional toys.
 
 Images stay `uint8` until they are used: the whole of MNIST is 47 MB, which fits on any GPU, and
-`images.to_unit` turns a batch into the float32 numbers in [-1, 1] that the networks see.
+`images.to_unit` turns a batch into the float32 numbers in [-1, 1] that the networks see. A part of
+MNIST, 5,000 training and 1,000 test images, comes with the library.
 """
 
 from __future__ import annotations
@@ -10,14 +11,17 @@ import gzip
 import hashlib
 import math
 import os
+import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from fmcore.checks import flag, one_of, require_generator, whole
+from fmcore.files import ASSETS
 
 # MD5 of the uncompressed files. torchvision checks the archives it downloads, but not the files
 # that it finds, and a truncated one surfaces there as an obscure assertion.
@@ -39,6 +43,9 @@ _CHECKSUMS = {
 _TORCHVISION = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "kmnist": "KMNIST"}
 _COUNT = {"train": 60_000, "t10k": 10_000}
 
+EMBEDDED = "embedded"
+"""In the place of a folder of data: the part of MNIST that comes with the library, and no other."""
+
 
 class DataUnavailable(RuntimeError):
     """The data set is not on this machine and could not be downloaded."""
@@ -52,9 +59,16 @@ class ImageData:
     labels: Tensor
     name: str
     source: str
+    """The folder of the files; of the embedded part, why it is not the whole set."""
+    complete: bool = True
+    """Whether these are all images of the split."""
 
     def __len__(self) -> int:
         return len(self.pixels)
+
+    def __str__(self) -> str:
+        part = "" if self.complete else ", the part that comes with the library"
+        return f"{len(self):,} images of {self.name}{part}"
 
 
 def load_images(
@@ -64,24 +78,33 @@ def load_images(
     root: str | Path | None = None,
     download: bool = True,
 ) -> ImageData:
-    """A set of 28x28 grey images: "mnist", "fashion_mnist", "kmnist" or the bundled "digits".
+    """A set of 28x28 grey images: "mnist", "fashion_mnist" or "kmnist".
 
-    The first three are looked for in `root`, else in the folder that `FMCORE_DATA` names, else in
-    the user's cache folder, into which they are downloaded with a progress bar. "digits" needs
-    nothing: scikit-learn's 1,797 digits of 8x8 pixels, enlarged to 28x28 (the last 297 are "test").
+    It is looked for in `root`, else in the folder that `FMCORE_DATA` names, else in the user's
+    cache folder, into which it is downloaded with a progress bar. Where MNIST cannot be had, the
+    part of it that comes with the library serves, and `complete` is False: the first 500 training
+    and the first 100 test images of each class, in the order 0 to 9, 0 to 9, ... `root="embedded"`,
+    or `FMCORE_DATA=embedded`, takes that part and looks no further.
 
     Raises `ValueError` if the name or the split is another, or if the checksum of a file is wrong
-    (named), and `DataUnavailable`, with what was tried and what to do, if the set cannot be had.
+    (named), and `DataUnavailable`, with what was tried and what to do, if another set cannot be
+    had. Warns if MNIST was looked for in `root` in vain.
 
-    >>> load_images("digits", split="test").pixels.shape
-    torch.Size([297, 1, 28, 28])
+    >>> data = load_images("mnist", split="test", root="embedded")
+    >>> data.pixels.shape, data.complete, data.labels[:12].tolist()
+    (torch.Size([1000, 1, 28, 28]), False, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1])
     """
-    one_of("name", name, (*_TORCHVISION, "digits"))
+    one_of("name", name, tuple(_TORCHVISION))
     one_of("split", split, ("train", "test"))
     flag("download", download)
-    if name == "digits":
-        return _bundled_digits(split)
-    folder = _find(name, root, download)
+    try:
+        folder = _find(name, root, download)
+    except DataUnavailable as missing:
+        if name != "mnist":
+            raise
+        if root is not None and str(root) != EMBEDDED:
+            warnings.warn(f"{missing} Until then, a part of it serves.", stacklevel=2)
+        return _embedded(split, str(missing))
     dataset, prefix = _TORCHVISION[name], "train" if split == "train" else "t10k"
     pixels, labels = (
         _verified(folder / dataset / "raw" / f"{prefix}-{kind}", dataset)
@@ -102,6 +125,11 @@ def _files(name: str, folder: Path) -> list[Path]:
 
 def _find(name: str, root: str | Path | None, download: bool) -> Path:
     """The folder that holds the set, after a download if need be."""
+    if EMBEDDED in (str(root), root or os.environ.get("FMCORE_DATA")):
+        raise DataUnavailable(
+            f"{name}: only the part that comes with the library was asked for, and there is one of "
+            "mnist."
+        )
     places = {"root=": root, "FMCORE_DATA": os.environ.get("FMCORE_DATA"), "cache": cache_folder()}
     places = {why: Path(where).expanduser() for why, where in places.items() if where}
     for folder in places.values():
@@ -121,8 +149,7 @@ def _find(name: str, root: str | Path | None, download: bool) -> Path:
     raise DataUnavailable(
         f"{name} was not found in {tried}; {problem}. Put the four files "
         f"{', '.join(file.name for file in _files(name, target))} into "
-        f"FOLDER/{_TORCHVISION[name]}/raw and pass root=FOLDER or set FMCORE_DATA=FOLDER, "
-        "or use the bundled name 'digits'."
+        f"FOLDER/{_TORCHVISION[name]}/raw and pass root=FOLDER or set FMCORE_DATA=FOLDER."
     )
 
 
@@ -155,17 +182,14 @@ def _differs(content: bytes, archive: Path) -> str | bool:
     return not same and f"its content differs from {archive.name}"
 
 
-def _bundled_digits(split: str) -> ImageData:
-    from sklearn.datasets import load_digits
+def _embedded(split: str, why: str) -> ImageData:
+    """The part of MNIST in `assets`: a picture in which the k-th image shows the digit k % 10."""
+    from PIL import Image  # comes with matplotlib
 
-    digits = load_digits()
-    part = slice(0, 1500) if split == "train" else slice(1500, None)
-    small = torch.from_numpy(digits.images[part]).float()[:, None] / 16  # (N, 1, 8, 8) in [0, 1]
-    # 24 pixels and a margin of 2, so that the digits have the size of those of MNIST.
-    large = torch.nn.functional.interpolate(small, size=24, mode="bicubic", align_corners=False)
-    large = torch.nn.functional.pad(large, (2, 2, 2, 2)).clamp(0, 1)
-    labels = torch.from_numpy(digits.target[part]).long()
-    return ImageData((large * 255).round().to(torch.uint8), labels, "digits", "scikit-learn")
+    mosaic = torch.from_numpy(np.array(Image.open(ASSETS / f"mnist_{split}.png")))
+    rows, columns = (side // 28 for side in mosaic.shape)
+    pixels = mosaic.reshape(rows, 28, columns, 28).transpose(1, 2).reshape(-1, 1, 28, 28)
+    return ImageData(pixels, torch.arange(len(pixels)) % 10, "mnist", why, complete=False)
 
 
 def toy(name: str, n: int, *, generator: torch.Generator) -> Tensor:

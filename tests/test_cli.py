@@ -13,23 +13,26 @@ from PIL import Image
 
 import fmcore
 from fmcore.cli import main
-from fmcore.data import load_images
 from fmcore.losses import describe
 from fmcore.networks import UNet
 from fmcore.paths import OTPath
 from fmcore.training import fit
 from fmcore.weights import FlowModel, load_pretrained, load_weights, save_weights
 
-SMALL = ["--data", "digits", "--base", "8", "--steps", "3", "--batch-size", "8", "--no-progress"]
+TINY = ["--root", "embedded", "--base", "8", "--batch-size", "8", "--no-progress"]
+SMALL = [*TINY, "--steps", "3"]
 
 
 def test_train_then_sample(tmp_path, capsys):
     weights, picture = tmp_path / "w.safetensors", tmp_path / "digits.png"
     main(["train", "--out", str(weights), *SMALL, "--classes", "--log-every", "1"])
     output = capsys.readouterr().out
-    assert "1,500 images of digits" in output and "step 3/3" in output
+    assert (
+        "5,000 images of mnist, the part that comes with the library" in output
+        and "step 3/3" in output
+    )
     about = load_weights(weights).config["about"]
-    assert about["data"] == "digits" and about["recipe"]["steps"] == 3
+    assert (about["data"], about["images"], about["recipe"]["steps"]) == ("mnist", 5000, 3)
     sample = ["sample", "--out", str(picture), "--weights", str(weights), "--n", "6"]
     main([*sample, "--method", "euler", "--steps", "2", "--label", "3"])
     assert Image.open(picture).size == (3 * 28 + 2 * 2, 2 * 28 + 2)
@@ -45,7 +48,17 @@ def test_training_is_repeatable(tmp_path):
 
 def test_a_recipe_sets_everything_and_options_override_it(tmp_path, capsys):
     file = tmp_path / "w.safetensors"
-    few = ["--data", "digits", "--base", "8", "--steps", "2", "--batch-size", "8", "--no-progress"]
+    few = [
+        "--root",
+        "embedded",
+        "--base",
+        "8",
+        "--steps",
+        "2",
+        "--batch-size",
+        "8",
+        "--no-progress",
+    ]
     main(["train", "--out", str(file), "--recipe", "reference", *few])
     config = load_weights(file).config
     assert config["path"] == {"name": "OTPath", "sigma_min": 0.1}
@@ -57,7 +70,17 @@ def test_a_recipe_sets_everything_and_options_override_it(tmp_path, capsys):
 
 def test_the_recipe_of_the_shipped_network_makes_one_like_it(tmp_path):
     file = tmp_path / "w.safetensors"
-    few = ["--data", "digits", "--base", "8", "--steps", "2", "--batch-size", "8", "--no-progress"]
+    few = [
+        "--root",
+        "embedded",
+        "--base",
+        "8",
+        "--steps",
+        "2",
+        "--batch-size",
+        "8",
+        "--no-progress",
+    ]
     main(["train", "--out", str(file), "--recipe", "shipped", *few])
     like, made = load_pretrained("mnist").config, load_weights(file).config
     assert made["network"] == like["network"] | {"base": 8} and made["path"] == like["path"]
@@ -125,20 +148,17 @@ def test_shipped_digits_from_another_folder(tmp_path):
     assert pixels.max() > 200 and 0.5 < (pixels < 30).mean() < 0.95  # strokes on black
 
 
-def test_evaluate_judges_and_writes(tmp_path, capsys, monkeypatch):
-    """With scikit-learn's digits in place of MNIST, and a network that has learnt nothing."""
-
-    def digits(name, *, split="train", root=None):
-        return load_images("digits", split=split)
-
-    monkeypatch.setattr("fmcore.cli.load_images", digits)
+def test_evaluate_judges_and_writes(tmp_path, capsys):
+    """Beside the embedded part of MNIST, a network that has learnt nothing."""
     weights, out = tmp_path / "w.safetensors", tmp_path / "scores.json"
     main(["train", "--out", str(weights), *SMALL, "--classes"])
     capsys.readouterr()
     judge = ["evaluate", "--weights", str(weights), "--out", str(out), "--n", "200"]
+    judge += ["--root", "embedded"]
     main([*judge, "--method", "dopri5", "--steps", "2"])
     told, found = capsys.readouterr().out, json.loads(out.read_text())
-    assert found["nfe"] == 12 and "200 images, dopri5, 12 evaluations each" in told
+    assert found["nfe"] == 12 and "200 samples, dopri5, 12 evaluations each" in told
+    assert "beside 1,000 images of mnist, the part that comes with the library" in told
     assert found["method"] == "dopri5" and found["last_step"] is None
     assert found["frechet"] > found["frechet_floor"] and found["n"] == 200
     assert found["accuracy"] is not None and sum(found["classes"]) == pytest.approx(1)
@@ -148,7 +168,7 @@ def test_evaluate_judges_and_writes(tmp_path, capsys, monkeypatch):
     main([*judge, "--steps", "2", "--guidance", "3"])  # of midpoint, unless told otherwise
     pushed = json.loads(out.read_text())
     assert pushed["nfe"] == 8 and pushed["guidance"] == 3  # two evaluations for one
-    for row in ("Fréchet distance", "precision", "read as what was asked for"):
+    for row in ("Fréchet distance", "precision", "readable", "read as what was asked for"):
         assert row in told
 
 

@@ -2,12 +2,15 @@
 
 import gzip
 import struct
+from pathlib import Path
 
 import pytest
 import torch
 
 from fmcore import data
 from fmcore.data import DataUnavailable, load_images, toy
+from fmcore.images import to_unit
+from fmcore.metrics import load_classifier
 
 
 def write_kmnist(root, fill=7):
@@ -60,12 +63,40 @@ def test_root_comes_before_the_environment_and_that_before_the_cache(nowhere, mo
 def test_what_cannot_be_had_says_what_was_tried_and_what_to_do(nowhere, monkeypatch):
     monkeypatch.setenv("FMCORE_DATA", str(nowhere / "elsewhere"))
     with pytest.raises(DataUnavailable) as error:
-        load_images("mnist", root=nowhere / "here")
+        load_images("fashion_mnist", root=nowhere / "here")
     message = str(error.value)
     for part in ("here", "elsewhere", "cache", "failed", "FMCORE_DATA=FOLDER", "MNIST/raw"):
         assert part in message
     with pytest.raises(DataUnavailable, match="download=False"):
-        load_images("mnist", download=False)
+        load_images("kmnist", download=False)
+
+
+def test_mnist_is_there_always(nowhere, monkeypatch, recwarn):
+    """Its embedded part says that it is one, and why; a folder that was named is missed aloud."""
+    for place in ("", str(nowhere), "embedded"):
+        monkeypatch.setenv("FMCORE_DATA", place)
+        data = load_images("mnist", split="test")
+        assert (len(data), data.complete, data.name) == (1000, False, "mnist")
+        assert ("failed: no network" in data.source) == (place != "embedded")
+        assert str(data) == "1,000 images of mnist, the part that comes with the library"
+    assert not recwarn
+    with pytest.warns(UserWarning, match="mnist was not found in .*a part of it serves"):
+        assert not load_images("mnist", root=nowhere, download=False).complete
+
+
+@pytest.mark.parametrize("how", [dict(root="embedded"), dict(root=Path("embedded")), dict()])
+def test_only_the_embedded_part(how, monkeypatch, recwarn):
+    """Asked for by name it is taken even where the whole set lies, and it is no other set's."""
+    if not how:
+        monkeypatch.setenv("FMCORE_DATA", "embedded")
+    assert len(load_images("mnist", **how)) == 5000 and not recwarn
+    with pytest.raises(DataUnavailable, match="kmnist: only the part .* there is one of mnist"):
+        load_images("kmnist", **how)
+
+
+def test_a_folder_that_is_named_comes_before_the_wish_for_the_embedded_part(monkeypatch, kmnist):
+    monkeypatch.setenv("FMCORE_DATA", "embedded")
+    assert load_images("kmnist", root=kmnist, split="test").complete
 
 
 @pytest.mark.parametrize("name", ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"])
@@ -98,28 +129,42 @@ def test_without_a_known_checksum_the_archive_beside_it_decides(nowhere):
 
 
 def test_real_mnist_when_it_is_here():
-    try:
-        test = load_images("mnist", split="test", download=False)
-    except DataUnavailable:
+    test = load_images("mnist", split="test", download=False)
+    if not test.complete:
         pytest.skip("MNIST is not on this machine")
     assert len(test) == 10_000 and test.labels[:5].tolist() == [7, 2, 1, 0, 4]
     counts = torch.tensor([980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009])
     assert torch.equal(test.labels.bincount(), counts)
 
 
-def test_bundled_digits_need_nothing(nowhere):
-    train, test = load_images("digits"), load_images("digits", split="test")
-    assert (len(train), len(test)) == (1500, 297)
-    assert train.pixels.shape == (1500, 1, 28, 28) and train.pixels.dtype == torch.uint8
-    assert train.labels.unique().tolist() == list(range(10))
-    assert train.pixels[:, :, :2].max() == 0 and train.pixels.max() == 255
+@pytest.mark.parametrize(("split", "count"), [("train", 500), ("test", 100)])
+def test_the_embedded_part_is_the_first_of_each_class(split, count):
+    """Dealt out 0 to 9, 0 to 9, so that any first part of it is balanced."""
+    part = load_images("mnist", split=split, root="embedded")
+    assert part.labels.equal(torch.arange(10).repeat(count)) and part.labels.dtype == torch.int64
+    assert part.pixels.shape == (10 * count, 1, 28, 28) and part.pixels.dtype == torch.uint8
+    whole = load_images("mnist", split=split, download=False)
+    if not whole.complete:
+        pytest.skip("MNIST is not on this machine")
+    assert str(whole) == f"{len(whole):,} images of mnist"
+    for digit in range(10):
+        first = whole.pixels[whole.labels == digit][:count]
+        assert part.pixels[digit::10].equal(first)
+
+
+def test_the_embedded_part_reads_as_digits():
+    """Labels and pixels belong together: the classifier, which has seen neither so, agrees."""
+    part = load_images("mnist", split="test", root="embedded")
+    with torch.no_grad():
+        read = load_classifier()(to_unit(part.pixels)).argmax(1)
+    assert (read == part.labels).double().mean() > 0.98
 
 
 @pytest.mark.parametrize(("name", "split"), [("cifar10", "train"), ("mnist", "validation")])
 def test_unknown_names_list_the_known(name, split):
     with pytest.raises(
         ValueError,
-        match="name must be one of .*'digits', got|split must be one of 'train', 'test', got",
+        match="name must be one of .*'kmnist', got|split must be one of 'train', 'test', got",
     ):
         load_images(name, split=split)
 

@@ -153,7 +153,7 @@ def test_nothing_waits_for_the_gpu_between_two_reports():
 
 
 def test_the_judge_says_the_same():
-    sets = [load_images("digits", split=split) for split in ("train", "test")]
+    sets = [load_images("mnist", split=split, root="embedded") for split in ("train", "test")]
     images, label = fmcore.data.to_unit(sets[0].pixels[:300]), sets[0].labels[:300]
     here, there = (Judge(*sets, device=d)(images, label).as_dict() for d in ("cpu", DEVICE))
     for name, value in here.items():
@@ -163,7 +163,7 @@ def test_the_judge_says_the_same():
 def test_the_command_line(tmp_path):
     weights, picture = tmp_path / "w.safetensors", tmp_path / "p.png"
     cli.main(
-        ["train", "--out", str(weights), "--data", "digits", "--base", "8", "--steps", "4",
+        ["train", "--out", str(weights), "--root", "embedded", "--base", "8", "--steps", "4",
          "--batch-size", "16", "--precision", "bf16", "--compile", "--device", DEVICE]
     )  # fmt: skip
     cli.main(["sample", "--weights", str(weights), "--out", str(picture), "--device", DEVICE])

@@ -158,7 +158,7 @@ def test_a_chapter_survives_a_kernel_whose_port_is_taken(monkeypatch):
 
 
 def test_import_is_light():
-    heavy = ["matplotlib", "ipywidgets", "IPython", "torchvision", "scipy", "sklearn", "tyro"]
+    heavy = ["matplotlib", "ipywidgets", "IPython", "torchvision", "scipy", "tyro"]
     code = f"import sys, fmcore; print([m for m in {heavy} if m in sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert loaded.returncode == 0, loaded.stderr

@@ -151,7 +151,7 @@ def train(
     *_, last = _steps(model, path, samples, config, loss, couple, checkpoints, [])
     recipe = Recipe({}, path, config, loss, couple)
     name = data.name if isinstance(data, ImageData) else f"a tensor of shape {tuple(data.shape)}"
-    about = {"data": name, **about_training(recipe, last)}
+    about = {"data": name, "images": len(samples[0]), **about_training(recipe, last)}
     return FlowModel(_network(last.ema), path, shape, about).eval().requires_grad_(False)
 
 

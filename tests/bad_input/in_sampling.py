@@ -160,9 +160,15 @@ IMAGE_FILES = [
         (dict(file=3), TypeError, "int"),
     ),
     *bad(
+        fmcore.measured,
+        dict(name="training"),
+        (dict(name="weather"), ValueError, "'training', got 'weather'"),
+        (dict(name=None), ValueError, "got None"),
+    ),
+    *bad(
         fmcore.load_images,
-        dict(name="digits"),
-        (dict(name="cifar"), ValueError, "'mnist', 'fashion_mnist', 'kmnist', 'digits', got 'cif"),
+        dict(name="mnist", root="embedded"),
+        (dict(name="cifar"), ValueError, "'mnist', 'fashion_mnist', 'kmnist', got 'cif"),
         (dict(name=None), ValueError, "got None"),
         (dict(split="valid"), ValueError, "'train', 'test', got 'valid'"),
         (dict(name="kmnist", root=HERE, download=False), fmcore.DataUnavailable, "download=False"),

@@ -159,13 +159,13 @@ assert team().size == 1
 
 
 def test_the_command_line_in_two_processes(tmp_path):
-    small = ["--data", "digits", "--base", "8", "--steps", "3", "--batch-size", "8"]
+    small = ["--root", "embedded", "--base", "8", "--steps", "3", "--batch-size", "8"]
     result = torchrun(
         "-m", "fmcore", "train", "--out", "w.safetensors", *small, "--no-progress", cwd=tmp_path
     )
     assert result.returncode == 0, result.stderr
     lines = [line for line in result.stdout.splitlines() if line.strip()]
-    assert [line.split()[0] for line in lines] == ["1,500", "step", "wrote"]  # one process talks
+    assert [line.split()[0] for line in lines] == ["5,000", "step", "wrote"]  # one process talks
 
 
 def test_a_batch_that_cannot_be_shared():
