@@ -8,30 +8,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import time
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from broken import jitter
+from safetensors.torch import save
 from torch import Tensor, nn
+from whole import whole_mnist
 
-from fmcore.data import load_images
 from fmcore.devices import device_name
+from fmcore.files import replacing
 from fmcore.images import to_unit
 from fmcore.metrics import DigitClassifier
-from fmcore.metrics.classifier import WEIGHTS
-
-
-def jitter(x: Tensor, g: torch.Generator) -> Tensor:
-    """Turned by up to 12 degrees, scaled by up to 10 %, moved by up to two pixels, at random."""
-    turn, scale, right, down = (2 * torch.rand(4, len(x), generator=g) - 1).to(x.device)
-    angle, scale = math.radians(12) * turn, 1 + 0.1 * scale
-    cos, sin = scale * angle.cos(), scale * angle.sin()
-    rows = [torch.stack([cos, -sin, right / 7], 1), torch.stack([sin, cos, down / 7], 1)]
-    grid = nn.functional.affine_grid(torch.stack(rows, 1), x.shape, align_corners=False)
-    # Paper is -1, and outside of the image there is only paper.
-    return nn.functional.grid_sample(x + 1, grid, align_corners=False) - 1
+from fmcore.metrics.classifier import weights_of
 
 
 @torch.no_grad()
@@ -53,10 +43,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--limit", type=int, default=None, help="images, for a rehearsal")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--out", type=Path, default=WEIGHTS)
+    parser.add_argument("--out", type=Path, default=weights_of("mnist"))
     args = parser.parse_args()
 
-    train, test = load_images("mnist"), load_images("mnist", split="test")
+    train, test = whole_mnist(), whole_mnist("test")
     pixels, labels = train.pixels[: args.limit].to(args.device), train.labels[: args.limit]
     labels = labels.to(args.device)
     torch.manual_seed(args.seed)
@@ -71,7 +61,7 @@ def main() -> None:
         total = 0.0
         for rows in order[: len(pixels) // args.batch * args.batch].split(args.batch):
             rows = rows.to(args.device)
-            x = jitter(to_unit(pixels[rows]), g)
+            x = 2 * jitter(pixels[rows].float() / 255, g) - 1
             loss = nn.functional.cross_entropy(model(x), labels[rows], label_smoothing=0.05)
             optimizer.zero_grad()
             loss.backward()
@@ -94,7 +84,8 @@ def main() -> None:
     }  # fmt: skip
     args.out.parent.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
-    save_file(tensors, args.out, metadata={"fmcore": json.dumps(card)})
+    with replacing(args.out) as stream:
+        stream.write(save(tensors, {"fmcore": json.dumps(card)}))
     print(json.dumps(card, indent=2))
 
 

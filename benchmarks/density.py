@@ -12,13 +12,9 @@ continuous normalizing flow does: one backward pass a dimension, or one for sign
 from __future__ import annotations
 
 import argparse
-import datetime
-import json
 import math
-import platform
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import torch
 import torchdiffeq
@@ -26,11 +22,11 @@ from solvers import Network, race
 from torch import Tensor, nn
 
 from fmcore.density import log_likelihood
-from fmcore.devices import processor
 from fmcore.networks import UNet
+from fmcore.results import keep, origin, results_folder
 from fmcore.solvers import odeint
 
-RESULTS = Path(__file__).parent / "results" / "density.json"
+RESULTS = results_folder() / "density.json"
 
 
 class Convolution(nn.Module):
@@ -115,15 +111,7 @@ def main() -> None:
             print(f"  {row['solver']:24}{row['milliseconds']:9.1f} ms{row['ratio']:8.2f} samples")
 
     if not args.quick:
-        about = {
-            "date": datetime.date.today().isoformat(),
-            "processor": processor(),
-            "threads": 1,
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "torchdiffeq": torchdiffeq.__version__,
-        }
-        RESULTS.write_text(json.dumps({"about": about, "races": rows}, indent=1) + "\n")
+        keep(RESULTS, origin(seed=0) | {"torchdiffeq": torchdiffeq.__version__}, rows)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ compressed by gzip as servers do it.
 from __future__ import annotations
 
 import argparse
-import datetime
 import functools
 import gzip
 import http.server
@@ -38,11 +37,12 @@ from playwright.sync_api import sync_playwright
 from fmcore.fields import GaussianMixture, MarginalField, Storm
 from fmcore.networks import MLP
 from fmcore.paths import OTPath
+from fmcore.results import keep, origin, results_folder
 from fmcore.viz import FlowFigure
 from fmcore.viz.living.bundle import FOLDER, bundle
 from fmcore.viz.living.page import styles
 
-RESULTS = Path(__file__).parent / "results" / "figure.json"
+RESULTS = results_folder() / "figure.json"
 SITE = Path(__file__).parent.parent / "_build" / "html"
 FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
@@ -179,22 +179,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer rounds, no file")
     quick = parser.parse_args().quick
-    result = {
-        "date": datetime.date.today().isoformat(),
-        "cores": os.cpu_count(),
-        "load_before": [round(load, 1) for load in os.getloadavg()],
-        "machine": platform.machine(),
+    about: dict = origin(seed=0)
+    about["device"] = f"{platform.machine()}, {os.cpu_count()} cores, no graphics card"
+    about["load_before"] = [round(load, 1) for load in os.getloadavg()]
+    sizes = {
         "scripts_bytes": len(bundle("flow_figure.js").encode()),
         "scripts_gzip_bytes": len(gzip.compress(bundle("flow_figure.js").encode())),
         "digit_scripts_bytes": len(bundle("digit_figure.js").encode()),
         "style_bytes": len(styles().encode()),
         "modules_with_comments_bytes": sum(file.stat().st_size for file in FOLDER.rglob("*.js")),
-        "redraw": {},
     }
+    rows: list[dict] = [{"what": "sizes", **sizes}]
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
         chromium = shutil.which("chromium") or shutil.which("chromium-browser")
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        result["chromium"] = browser.version
+        about["chromium"] = browser.version
 
         def opened(figure: FlowFigure):
             file = Path(folder) / "figure.html"
@@ -209,22 +208,20 @@ def main() -> None:
 
         for name, figure in figures().items():
             page, session, size = opened(figure)
-            result["redraw"][name] = {
-                **redraws(page, session, 10 if quick else 60),
-                "page_bytes": size,
-            }
+            drawn = redraws(page, session, 10 if quick else 60)
+            rows.append({"what": "redraw", "field": name, **drawn, "page_bytes": size})
             page.close()
-            print(name, result["redraw"][name], flush=True)
+            print(rows[-1], flush=True)
         page, *_ = opened(FlowFigure(Storm(), "uniform", particles=2000, t=0.0))
-        result["storm, 2,000 particles with trails"] = frame_rate(page, 2 if quick else 6)
+        played = "storm, 2,000 particles with trails"
+        rows.append({"what": "play", "field": played, **frame_rate(page, 2 if quick else 6)})
         if SITE.is_dir():
-            result["pages"] = weights(browser)
+            rows += [{"what": "page", "page": k, **page} for k, page in weights(browser).items()]
         browser.close()
-    result["load_after"] = [round(load, 1) for load in os.getloadavg()]
-    print(json.dumps(result, indent=2))
+    about["load_after"] = [round(load, 1) for load in os.getloadavg()]
+    print(json.dumps(rows, indent=2))
     if not quick:
-        RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(json.dumps(result, indent=2) + "\n")
+        keep(RESULTS, about, rows)
 
 
 if __name__ == "__main__":

@@ -20,8 +20,6 @@ does not fit into `--budget` seconds is left out, and named.
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import statistics
 import time
 import traceback
@@ -31,13 +29,14 @@ from pathlib import Path
 import reference
 import torch
 from recipe import variations
+from whole import whole_mnist
 
 import fmcore
-from fmcore.data import load_images
 from fmcore.devices import device_name
 from fmcore.images import save_grid
 from fmcore.losses import cfm_loss, reference_loss
 from fmcore.metrics import Judge
+from fmcore.results import keep, origin
 from fmcore.sampling import generate
 from fmcore.training import RECIPES, Recipe, fit
 from fmcore.weights import FlowModel, save_weights
@@ -97,7 +96,7 @@ def train(recipe: Recipe, seed: int, args, log: list | None = None) -> tuple[Flo
     """Train, and say how long it took: with and without what comes before the first report."""
     if args.rehearse:
         recipe = small(recipe)
-    data = load_images("mnist")
+    data = whole_mnist()
     if args.rehearse:
         data = replace(data, pixels=data.pixels[:512], labels=data.labels[:512])
     gpu = args.device.startswith("cuda")
@@ -237,37 +236,29 @@ def main() -> None:
         args.seeds, args.workers = 1, 0
     elif args.device == "cpu":
         parser.error("without a GPU this takes days; --rehearse runs the same code, small")
-    sets = [load_images("digits" if args.rehearse else "mnist", split=s) for s in ("train", "test")]
+    sets = [whole_mnist(s) for s in ("train", "test")]
     args.judge = Judge(*sets, device=args.device)
     args.out.mkdir(parents=True, exist_ok=True)
     failed: list[str] = []
     pictures: list[torch.Tensor] = []
-    results: dict = {
-        "about": {
-            "device": device_name(args.device),
-            "date": time.strftime("%Y-%m-%d"),
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "cuda": torch.version.cuda,
-            "rehearsal": args.rehearse,
-        },
-        "left_out": [],
-    }
+    about: dict = origin(device=args.device, seed=0)
+    about |= {"cuda": torch.version.cuda, "rehearsal": args.rehearse, "left_out": []}
+    rows: list[dict] = []
 
     def part(name: str, work) -> None:
         """Do one part, if there is time for it, and write down what there is."""
         spent = time.perf_counter() - begin
         if spent > args.budget:
-            results["left_out"].append(name)
+            about["left_out"].append(name)
         else:
             print(f"[{spent:5.0f} s] {name}", flush=True)
             try:
-                results[name] = work()
+                rows.append({"what": name, **work()})
             except Exception as error:  # one part that fails must not take the others with it
-                results[name] = {"error": repr(error)}
+                rows.append({"what": name, "error": repr(error)})
                 failed.append(name)
                 traceback.print_exc()
-        (args.out / "gpu.json").write_text(json.dumps(results, indent=1) + "\n")
+        keep(args.out / "gpu.json", about, rows)
 
     def reference_our_way() -> dict:
         model, about = train(RECIPES["reference"], 0, args)

@@ -1,270 +1,233 @@
-"""Quality against evaluations on MNIST: solvers, step counts and time grids, one table.
+"""Quality against evaluations on MNIST: solvers, step counts, time grids and guidance, one table.
 
-    python benchmarks/mnist.py                     the shipped weights, 10,000 samples a row
-    python benchmarks/mnist.py --reference FILE    and the reference network, sampled both ways
-    python benchmarks/mnist.py --quick             200 samples of few rows; writes nothing
+    python benchmarks/mnist.py            the shipped weights, three sampling seeds
+    python benchmarks/mnist.py --quick    200 samples of few rows, into runs/quick
 
-Every row draws from the same noise and is judged against the same test images. The floor, training
-images against test images, stands in every row. The results go into benchmarks/results/mnist.json
-after every row; `--go-on` keeps the rows that are there and adds those that are missing.
+All rows of one seed start from the same noise and are judged against the same test images: 10,000
+samples a row on a GPU; on a CPU 2,000, at most 20 evaluations (the adaptive solver: once, as far as
+it needs), two hours on one core. Rows of real images, bare and with noise, say what the scores make
+of them: of a model that is perfect up to so much noise.
 
-The reference is sampled as its script does it, by 150 steps of RK4 (600 evaluations) whose first
-stage is half a step late, and by the same solver with the stages where they belong. Where torchcfm
-is installed, `--torchcfm EPOCHS` trains the network of its MNIST example beside ours, with the same
-images seen, and samples it as the example does (dopri5, tolerances 1e-4).
+A row goes into the results as soon as there is one, and rows that are there are not made again. The
+samples are kept as bytes, a picture a row, under runs/samples: what is there is not drawn again, so
+that another judge (`--judge-again`) takes minutes.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
-import platform
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor, nn
+from whole import whole_mnist
 
-import fmcore
-from fmcore.data import load_images
-from fmcore.devices import device_name
+from fmcore.guidance import Guided
+from fmcore.images import from_unit, to_unit
 from fmcore.metrics import Judge
+from fmcore.results import keep, origin, results_folder
 from fmcore.sampling import solve_in_two
 from fmcore.solvers import SOLVERS, odeint
-from fmcore.training import RECIPES, fit
-from fmcore.weights import FlowModel, load_pretrained, load_weights
-
-RESULTS = Path(__file__).parent / "results" / "mnist.json"
+from fmcore.weights import load_pretrained
 
 # Evaluations of each solver; the steps are these divided by the stages.
-BUDGETS = (2, 4, 8, 10, 12, 20, 40, 100)
-TOLERANCES = (1e-1, 3e-2, 1e-2, 1e-3)
+BUDGETS = (2, 4, 8, 10, 20, 40, 100)
+MOST = 20  # of them on a CPU
+TOLERANCES = (1e-1, 3e-2, 1e-2)
 GRIDS: dict[str, Callable[[Tensor], Tensor]] = {
     "late": lambda s: 1 - (1 - s) ** 2,  # small steps near the data
     "early": lambda s: s**2,  # small steps near the noise
     "both ends": lambda s: (1 - torch.cos(torch.pi * s)) / 2,
 }
+NOISE = (0.0, 0.02, 0.05, 0.1)  # on real images, standard deviation in [-1, 1]
+COLUMNS = 100  # of the pictures that hold samples
+
+Way = Callable[[nn.Module, Tensor, Tensor], tuple[Tensor, float]]
+"""How samples are drawn: (model, x0, label) -> (x, evaluations of the network)."""
 
 
-def on_grid(v, x0: Tensor, method: str, steps: int, grid: Callable[[Tensor], Tensor]):
-    """One step of `method` from each time of the grid to the next: (x, nfe)."""
-    times, x, nfe = grid(torch.linspace(0, 1, steps + 1)).tolist(), x0, 0
+def plain(model, x0: Tensor, label: Tensor, *, solve: Callable = odeint, **how):
+    solution = solve(model, x0, **how)
+    return solution.x, solution.nfe
+
+
+def on_grid(model, x0: Tensor, label: Tensor, *, grid: str, method: str, steps: int):
+    """One step of `method` from each time of the grid to the next."""
+    times, x, nfe = GRIDS[grid](torch.linspace(0, 1, steps + 1)).tolist(), x0, 0
     for t0, t1 in pairwise(times):
-        solution = odeint(v, x, (t0, t1), method=method, steps=1)
+        solution = odeint(model, x, (t0, t1), method=method, steps=1)
         x, nfe = solution.x, nfe + solution.nfe
     return x, nfe
 
 
-def late_rk4(v, x0: Tensor, steps: int = 150) -> tuple[Tensor, int]:
-    """RK4 as the reference script has it: every stage reads the field half a step too late."""
-    h = 1 / steps
-    solution = odeint(lambda x, t: v(x, (t + h / 2).clamp(max=1.0)), x0, method="rk4", steps=steps)
-    return solution.x, solution.nfe
+def guided(model, x0: Tensor, label: Tensor, *, weight: float):
+    """The classes are asked for, one after the other; beyond 1 it takes both fields."""
+    field = Guided(model, weight)
+    solution = odeint(lambda x, t: field(x, t, label), x0, method="midpoint", steps=5)
+    return solution.x, solution.nfe * (1 if weight == 1 else 2)
 
 
-def plain(v, x0: Tensor, solve: Callable = odeint, **how) -> tuple[Tensor, int]:
-    solution = solve(v, x0, **how)
-    return solution.x, solution.nfe
+def rows_of_ours() -> Iterator[tuple[dict, Way, float]]:
+    """A description of each row, how to draw it, and its evaluations (0: only then known)."""
 
+    def way(drawn: Callable, /, **how) -> Way:
+        return lambda model, x0, label: drawn(model, x0, label, **how)
 
-def rows_of(name: str, quick: bool) -> list[tuple[dict, Callable]]:
-    """What to do with a model: a description of each row, and `(v, x0) -> (x, nfe)`."""
-    rows: list[tuple[dict, Callable]] = []
-    slow, five = dict(method="rk4", steps=150), dict(method="midpoint", steps=5)
-    tight = dict(method="dopri5", rtol=1e-4, atol=1e-4)
-    if name == "reference":
-        rows += [
-            ({"solver": "rk4, half a step late", "steps": 150}, late_rk4),
-            ({"solver": "rk4", "steps": 150}, lambda v, x: plain(v, x, **slow)),
-        ]
-    if "torchcfm" in name:  # as its example does it, and as we do it
-        rows = [({"solver": "midpoint", "steps": 5}, lambda v, x: plain(v, x, **five))]
-        theirs = ({"solver": "dopri5", "tolerance": 1e-4}, lambda v, x: plain(v, x, **tight))
-        return [*rows, theirs] if name == "torchcfm" else rows
     for method in ("euler", "midpoint", "heun", "rk4"):
-        for budget in (4, 20) if quick else BUDGETS:
-            steps = budget // SOLVERS[method].stages
-            if steps * SOLVERS[method].stages == budget:
+        for budget in BUDGETS:
+            steps, rest = divmod(budget, SOLVERS[method].stages)
+            if rest == 0:
                 how = dict(method=method, steps=steps)
-                rows.append(
-                    ({"solver": method, "steps": steps}, lambda v, x, h=how: plain(v, x, **h))
-                )
-    if name == "reference":
-        return rows[:8] if quick else rows  # its path ends with noise, and can be asked there
+                yield {"solver": method, "steps": steps}, way(plain, **how), budget
     for method, steps in (("heun", 5), ("heun", 10), ("rk4", 5)):
-        how = dict(method=method, steps=steps, solve=solve_in_two)
-        rows.append(
-            (
-                {"solver": f"{method}, midpoint at the end", "steps": steps},
-                lambda v, x, h=how: plain(v, x, **h),
-            )
-        )
-    for tolerance in (1e-1,) if quick else TOLERANCES:
-        how = dict(method="dopri5", rtol=tolerance, atol=tolerance)
-        rows.append(
-            ({"solver": "dopri5", "tolerance": tolerance}, lambda v, x, h=how: plain(v, x, **h))
-        )
-    for grid, times in GRIDS.items():
+        row = {"solver": f"{method}, midpoint at the end", "steps": steps}
+        how = dict(solve=solve_in_two, method=method, steps=steps)
+        yield row, way(plain, **how), (steps - 1) * SOLVERS[method].stages + 2
+    for grid in GRIDS:
         for method, steps in (("euler", 10), ("heun", 5)):
-            rows.append(
-                (
-                    {"solver": method, "steps": steps, "grid": grid},
-                    lambda v, x, m=method, n=steps, g=times: on_grid(v, x, m, n, g),
-                )
-            )
-    return rows[:6] if quick else rows
+            how = dict(method=method, steps=steps, grid=grid)
+            yield {"solver": method, "steps": steps, "grid": grid}, way(on_grid, **how), 10
+    for weight in (1.0, 2.0):
+        row = {"solver": "midpoint", "steps": 5, "guidance": weight}
+        yield row, way(guided, weight=weight), 10 * weight
+    for tolerance in TOLERANCES:
+        how = dict(method="dopri5", rtol=tolerance, atol=tolerance)
+        yield {"solver": "dopri5", "tolerance": tolerance}, way(plain, **how), 0
 
 
 @torch.no_grad()
-def sample(v, how: Callable, x0: Tensor, batch: int) -> tuple[Tensor, float, float]:
-    """Images `(n, 1, 28, 28)`, evaluations an image and seconds."""
+def draw(model: nn.Module, how: Way, x0: Tensor, batch: int) -> tuple[Tensor, dict]:
+    """Bytes `(n, 1, 28, 28)`; evaluations an image, and seconds."""
     device, images, spent = x0.device, [], 0.0
+    label = torch.arange(len(x0), device=device) % 10
     start = time.perf_counter()
     # On a GPU in fp16, whose 11 bits are enough: bf16 has 8, and the digits show it.
     with torch.autocast(device.type, torch.float16, enabled=device.type == "cuda"):
-        for part in x0.split(batch):
-            x, nfe = how(v, part)
-            images.append(x.float().clamp(-1, 1))
+        for part, classes in zip(x0.split(batch), label.split(batch), strict=True):
+            x, nfe = how(model, part, classes)
+            images.append(from_unit(x.float()).cpu())
             spent += nfe * len(part)
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return torch.cat(images), spent / len(x0), time.perf_counter() - start
+    return torch.cat(images), {"nfe": spent / len(x0), "seconds": time.perf_counter() - start}
 
 
-class Swapped(nn.Module):
-    """A network `net(t, x)` as a field `v(x, t)`."""
-
-    def __init__(self, net: nn.Module):
-        super().__init__()
-        self.net = net
-
-    def forward(self, x: Tensor, t: Tensor) -> Tensor:
-        return self.net(t.expand(len(x)), x).to(x.dtype)
+def real(level: float, n: int, seed: int) -> Tensor:
+    """Training images, each once, with noise: from a model that is perfect but for it."""
+    pixels, g = whole_mnist().pixels, torch.Generator().manual_seed(seed)
+    x = to_unit(pixels[torch.randperm(len(pixels), generator=g)[:n]])
+    return from_unit(x + level * torch.randn(x.shape, generator=g))
 
 
-def torchcfm_example(epochs: int, device: str) -> Swapped:
-    """The network of torchcfm's MNIST example, trained as there on `epochs` times the images."""
-    from torchcfm.conditional_flow_matching import ConditionalFlowMatcher
-    from torchcfm.models.unet import UNetModel
-
-    torch.manual_seed(0)
-    model = UNetModel(dim=(1, 28, 28), num_channels=32, num_res_blocks=1).to(device)
-    optimizer = torch.optim.Adam(model.parameters())
-    matcher, pixels = ConditionalFlowMatcher(sigma=0.0), load_images("mnist").pixels.to(device)
-    for _ in range(epochs):
-        for rows in torch.randperm(len(pixels))[: len(pixels) // 128 * 128].split(128):
-            x1 = fmcore.data.to_unit(pixels[rows])
-            t, xt, ut = matcher.sample_location_and_conditional_flow(torch.randn_like(x1), x1)
-            loss = (model(t, xt) - ut).square().mean()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-    return Swapped(model.eval())
+# ---- rows, and samples as pictures
 
 
-def ours_beside_it(epochs: int, device: str) -> FlowModel:
-    """Our recipe for the reference network, trained on the same number of images."""
-    recipe = RECIPES["mnist"].on(
-        device, epochs=epochs, batch_size=128, precision="bf16", progress=False
-    )
-    torch.manual_seed(0)
-    net, data = fmcore.UNet(**recipe.network), load_images("mnist")
-    *_, last = fit(net, recipe.path, data, recipe.train, loss=recipe.loss)
-    return FlowModel(last.ema.eval(), recipe.path, (1, 28, 28))
+def key(row: dict) -> tuple:
+    """What tells a row from every other."""
+    names = (
+        "model", "solver", "steps", "tolerance", "grid", "guidance", "noise", "n", "seed",
+        "arithmetic",
+    )  # fmt: skip
+    return tuple(row.get(name) for name in names)
+
+
+def file_of(row: dict) -> str:
+    words = "_".join(str(word) for word in key(row) if word is not None)
+    return words.replace(" ", "-").replace(",", "") + ".png"
+
+
+def save_samples(pixels: Tensor, file: Path) -> None:
+    """A picture of bytes `(n, 1, 28, 28)`, a hundred a row; n is a multiple of a hundred."""
+    mosaic = pixels.reshape(-1, COLUMNS, 28, 28).transpose(1, 2).reshape(-1, COLUMNS * 28)
+    Image.fromarray(mosaic.numpy()).save(file, optimize=True)
+
+
+def load_samples(file: Path) -> Tensor:
+    mosaic = torch.from_numpy(np.array(Image.open(file)))
+    return mosaic.reshape(-1, 28, COLUMNS, 28).transpose(1, 2).reshape(-1, 1, 28, 28)
+
+
+class Table:
+    """Rows that are drawn, judged, and written, each once."""
+
+    def __init__(self, args):
+        self.args, self.about = args, origin(device=args.device)
+        self.rows = json.loads(args.out.read_text())["rows"] if args.out.is_file() else []
+        self.judge = cache(lambda: Judge(whole_mnist(), whole_mnist("test"), device=args.device))
+
+    def add(self, row: dict, make: Callable[[], tuple[Tensor, dict]]) -> None:
+        """Make the row unless it is there: `make` gives its samples and what they cost."""
+        done = {key(known): k for k, known in enumerate(self.rows)}
+        place = done.get(key(row))
+        file = self.args.samples / file_of(row)
+        notes = file.with_suffix(".json")
+        if place is not None and not (self.args.judge_again and file.is_file()):
+            return
+        if not file.is_file():
+            pixels, cost = make()
+            save_samples(pixels, file)
+            notes.write_text(json.dumps(row | cost))
+        if self.args.draw:
+            return
+        pixels, label = load_samples(file), None
+        if "guidance" in row:
+            label = torch.arange(len(pixels)) % 10
+        scores = self.judge()(to_unit(pixels), label).as_dict()
+        digest = hashlib.sha256(pixels.numpy().tobytes()).hexdigest()[:16]
+        row = json.loads(notes.read_text()) | {"samples_sha256": digest} | scores
+        self.rows[place if place is not None else len(self.rows) :][:1] = [row]
+        keep(self.args.out, self.about, self.rows)
+        what = " ".join(str(word) for word in key(row)[:-3] if word is not None)
+        print(
+            f"{what:40} seed {row['seed']}  {row.get('nfe', 0):5.1f} NFE"
+            f"   {row['frechet']:8.4f} (real {row['frechet_floor']:.4f})"
+            f"   readable {row['readable']:.3f}",
+            flush=True,
+        )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--weights", type=Path, help="ours; otherwise the shipped ones")
-    parser.add_argument("--reference", type=Path, help="weights of the reference network")
-    parser.add_argument("--torchcfm", type=int, metavar="EPOCHS")
-    parser.add_argument("--n", type=int, default=10_000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--batch", type=int, help="at once; 2,500 on a GPU, 500 on a CPU")
+    parser.add_argument("--n", type=int, help="samples a row; 10,000 on a GPU, 2,000 on a CPU")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of sampling")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--most", type=int, default=10**6, help="leave out rows with more NFE")
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    parser.add_argument("--only", nargs="+", metavar="MODEL", help="leave out the others")
-    parser.add_argument("--busy", action="store_true", help="say that other work runs beside it")
-    parser.add_argument("--go-on", action="store_true", help="add the rows that are missing")
-    parser.add_argument("--quick", action="store_true", help="a smoke test that writes nothing")
+    parser.add_argument("--out", type=Path, default=results_folder() / "mnist.json")
+    parser.add_argument("--samples", type=Path, default=Path("runs/samples"))
+    parser.add_argument("--draw", action="store_true", help="draw only; judge another time")
+    parser.add_argument("--judge-again", action="store_true", help="the rows that have samples")
+    parser.add_argument("--quick", action="store_true", help="a smoke test")
     args = parser.parse_args()
-    n = 200 if args.quick else args.n
+    if args.draw:  # what draws and judges is one command
+        sys.argv.remove("--draw")
     gpu = args.device.startswith("cuda")
-    batch = args.batch or (2500 if gpu else 500)
-    judge = Judge(*(load_images("mnist", split=s) for s in ("train", "test")), device=args.device)
-    g = torch.Generator().manual_seed(args.seed)
-    x0 = torch.randn(n, 1, 28, 28, generator=g).to(args.device)
-
-    # Where the weights of each are from, and how to get them when there is a row to be made.
-    models: dict[str, tuple[str, Callable[[], nn.Module]]] = {
-        "ours": (args.weights.name, lambda: load_weights(args.weights))
-        if args.weights
-        else ("shipped", lambda: load_pretrained("mnist"))
-    }
-    if args.reference:
-        name = f"{args.reference.name}, of gpu.py"
-        models["reference"] = (name, lambda: load_weights(args.reference))
-    if args.torchcfm:
-        trained = f"{args.torchcfm} epochs in batches of 128, for this table"
-        for name, make in (
-            ("torchcfm", torchcfm_example),
-            ("ours, as long as torchcfm", ours_beside_it),
-        ):
-            models[name] = (trained, lambda make=make: make(args.torchcfm, args.device))
-    if unknown := set(args.only or ()) - set(models):
-        parser.error(f"there is no model called {unknown}; there are {list(models)}")
-    results = {"rows": []}
-    if args.go_on and args.out.is_file():
-        results = json.loads(args.out.read_text())
-    about = {
-        "device": device_name(args.device),
-        "date": time.strftime("%Y-%m-%d"),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "n": n,
-        "seed": args.seed,
-        "busy": args.busy,
-        "arithmetic": "fp16" if gpu else "fp32",
-    }
-    known = {key(row) for row in results["rows"]}
-    for name, (weights, make) in models.items():
-        if args.only and name not in args.only:
-            continue
-        todo = []
-        for what, how in rows_of(name, args.quick):
-            row = {"model": name, **what, **about, "weights": weights}
-            asked = what.get("steps", 0) * SOLVERS[what["solver"].split(",")[0]].stages
-            if key(row) not in known and asked <= args.most:
-                todo.append((row, how))
-        if not todo:
-            continue
-        model = make().to(args.device)
-        if gpu:
-            torch._dynamo.reset()
-            model = torch.compile(model, dynamic=False)
-            with torch.no_grad(), torch.autocast("cuda", torch.float16):
-                plain(model, x0[:batch], method="euler", steps=1)  # compiles, and is not timed
-        for row, how in todo:
-            images, nfe, seconds = sample(model, how, x0, batch)
-            if nfe > args.most:
+    n = args.n or (200 if args.quick else 10_000 if gpu else 2_000)
+    if args.quick:
+        args.seeds, args.samples = [0], Path("runs/quick")
+        args.out = args.samples / "mnist.json"
+    args.samples.mkdir(parents=True, exist_ok=True)
+    table, batch = Table(args), 2500 if gpu else 50
+    model = cache(lambda: load_pretrained("mnist").to(args.device))
+    for seed in args.seeds:
+        about = {"n": n, "arithmetic": "fp16" if gpu else "fp32"}
+        about |= origin(device=args.device, seed=seed)
+        g = torch.Generator().manual_seed(seed)
+        x0 = torch.randn(n, 1, 28, 28, generator=g).to(args.device)
+        for level in NOISE:
+            row = {"model": "real", "noise": level, **about}
+            table.add(row, lambda level=level, seed=seed: (real(level, n, seed), {}))
+        for what, how, nfe in rows_of_ours():
+            too_long = nfe > MOST or (nfe == 0 and seed > 0)
+            if (too_long and not gpu) or (args.quick and nfe != 4):
                 continue
-            row |= {"nfe": nfe, "seconds": seconds, **judge(images).as_dict()}
-            results["rows"].append(row)
-            print(
-                f"{name:12}{row['solver']:24}{row.get('grid', ''):10}{nfe:7.1f} NFE"
-                f"{seconds:8.1f} s   {row['frechet']:8.4f} (real {row['frechet_floor']:.4f})",
-                flush=True,
-            )
-            if not args.quick:
-                args.out.write_text(json.dumps(results, indent=1) + "\n")
-
-
-def key(row: dict) -> tuple:
-    names = ("model", "solver", "steps", "tolerance", "grid", "n", "seed", "device", "weights")
-    return tuple(row.get(name) for name in names)
+            row = {"model": "ours", "weights": "shipped", **what, **about}
+            table.add(row, lambda how=how, x0=x0: draw(model(), how, x0, batch))
 
 
 if __name__ == "__main__":

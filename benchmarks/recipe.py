@@ -14,25 +14,23 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import time
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import torch
+from whole import whole_mnist
 
 import fmcore
-from fmcore.data import load_images
-from fmcore.devices import device_name
 from fmcore.images import to_unit
 from fmcore.losses import cfm_loss, logit_normal_times, reference_loss
 from fmcore.metrics import Judge
+from fmcore.results import keep, origin, results_folder
 from fmcore.sampling import generate
 from fmcore.training import RECIPES, Recipe, fit
 from fmcore.weights import FlowModel
 
-RESULTS = Path(__file__).parent / "results" / "recipe.json"
+RESULTS = results_folder() / "recipe.json"
 
 
 def variations(**train) -> dict[str, Recipe]:
@@ -91,7 +89,7 @@ def main() -> None:
     parser.add_argument("--go-on", action="store_true", help="keep the rows that are there")
     parser.add_argument("--quick", action="store_true", help="a smoke test that writes nothing")
     args = parser.parse_args()
-    data, test = (load_images("mnist", split=split) for split in ("train", "test"))
+    data, test = (whole_mnist(split) for split in ("train", "test"))
     judge = Judge(data, test)
     if args.quick:
         data, args.n = replace(data, pixels=data.pixels[:64], labels=data.labels[:64]), 200
@@ -107,10 +105,6 @@ def main() -> None:
         "batch_size": args.batch_size,
         "arithmetic": args.precision,
         "n": args.n,
-        "device": device_name(args.device),
-        "date": time.strftime("%Y-%m-%d"),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
     }
     if unknown := set(args.only or ()) - set(recipes):
         parser.error(f"there is no variation called {unknown}; there are {list(recipes)}")
@@ -119,7 +113,7 @@ def main() -> None:
     for name, recipe in recipes.items():
         recipe = replace(recipe, network=recipe.network | {"base": args.base})
         for seed in (0, 1, 2) if name == "our recipe" else (0,):
-            row = {"recipe": name, "seed": seed, **about}
+            row = {"recipe": name, **about, **origin(device=args.device, seed=seed)}
             if key(row) in known or (args.only and name not in args.only):
                 continue
             one = replace(recipe, train=replace(recipe.train, seed=seed))
@@ -131,7 +125,7 @@ def main() -> None:
                 flush=True,
             )
             if not args.quick:
-                RESULTS.write_text(json.dumps({"rows": rows}, indent=1) + "\n")
+                keep(RESULTS, {}, rows)
 
 
 def key(row: dict) -> tuple:

@@ -8,8 +8,8 @@ import torch
 import torchvision
 from torch import nn
 from torchvision import transforms
+from whole import whole_mnist
 
-from fmcore.data import load_images
 from fmcore.paths import ProbabilityPath
 
 
@@ -30,7 +30,7 @@ def steps(
     """
     average = {name: value.clone() for name, value in net.state_dict().items()}
     to_tensor = transforms.Compose([transforms.ToTensor(), transforms.Normalize(0.5, 0.5)])
-    dataset = torchvision.datasets.MNIST(load_images("mnist").source, transform=to_tensor)
+    dataset = torchvision.datasets.MNIST(whole_mnist().source, transform=to_tensor)
     loader = torch.utils.data.DataLoader(
         dataset, batch_size=batch, shuffle=True, drop_last=True, num_workers=workers
     )

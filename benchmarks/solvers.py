@@ -15,25 +15,21 @@ from __future__ import annotations
 
 import argparse
 import copy
-import datetime
 import itertools
-import json
 import math
-import platform
 import statistics
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import torch
 import torchdiffeq
 from torch import Tensor, nn
 
-from fmcore.devices import processor
+from fmcore.results import keep, origin, results_folder
 from fmcore.solvers import odeint
 
-RESULTS = Path(__file__).parent / "results" / "solvers.json"
+RESULTS = results_folder() / "solvers.json"
 TOLERANCE = 1e-5
 
 
@@ -246,20 +242,10 @@ def main() -> None:
     print(f"in all {nfe}; geometric mean of the ratios of the errors {math.exp(gain):.2f}")
 
     if not args.quick:
-        is_cuda = torch.device(args.device).type == "cuda"
-        about = {
-            "date": datetime.date.today().isoformat(),
-            "device": torch.cuda.get_device_name() if is_cuda else "cpu",
-            "processor": processor(),
-            "threads": args.threads,
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "torchdiffeq": torchdiffeq.__version__,
-            "tolerance": TOLERANCE,
-        }
-        results = {"about": about, "races": races, "dopri5": comparison}
-        RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        about = origin(device=args.device, seed=0)
+        about |= {"torchdiffeq": torchdiffeq.__version__, "tolerance": TOLERANCE}
+        rows = [{"what": "race", **row} for row in races]
+        keep(RESULTS, about, rows + [{"what": "dopri5", **row} for row in comparison])
 
 
 if __name__ == "__main__":

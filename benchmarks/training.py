@@ -16,8 +16,6 @@ is the most that the process held, beyond what it held before, each in a process
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import statistics
 import subprocess
 import sys
@@ -28,16 +26,16 @@ from pathlib import Path
 
 import reference
 import torch
+from whole import whole_mnist
 
-from fmcore.data import load_images
-from fmcore.devices import processor
 from fmcore.losses import cfm_loss
 from fmcore.networks import UNet
 from fmcore.paths import OTPath
+from fmcore.results import keep, origin, results_folder
 from fmcore.sampling import generate
 from fmcore.training import TrainConfig, fit
 
-RESULTS = Path(__file__).parent / "results" / "training.json"
+RESULTS = results_folder() / "training.json"
 LR = 1e-3
 
 
@@ -48,7 +46,7 @@ def network(base: int, device: str) -> UNet:
 
 def bare_steps(base: int, batch: int, device: str) -> Iterator[None]:
     net, average = network(base, device), network(base, device)
-    pixels, g = load_images("mnist").pixels.to(device), torch.Generator(device).manual_seed(0)
+    pixels, g = whole_mnist().pixels.to(device), torch.Generator(device).manual_seed(0)
     optimizer = torch.optim.AdamW(net.parameters(), LR, fused=True)
     weights, averages = list(net.parameters()), list(average.parameters())
     while True:
@@ -70,7 +68,7 @@ def fit_steps(base: int, batch: int, device: str, **changes) -> Iterator[None]:
     config = TrainConfig(
         epochs=50, batch_size=batch, lr=LR, device=device, log_every=1, progress=False, **changes
     )
-    yield from fit(network(base, device), OTPath(), load_images("mnist"), config)
+    yield from fit(network(base, device), OTPath(), whole_mnist(), config)
 
 
 def reference_steps(base: int, batch: int, device: str) -> Iterator[None]:
@@ -125,7 +123,7 @@ def race(contenders: dict, rounds: int, device: str) -> dict[str, list[float]]:
 
 def memory(make, device: str) -> float:
     """MiB that three turns need at most, beyond what was held before."""
-    load_images("mnist")
+    whole_mnist()
     torch.optim.AdamW([torch.zeros(1)])  # its imports are not its work
     if device.startswith("cuda"):
         torch.cuda.reset_peak_memory_stats()
@@ -191,18 +189,8 @@ def main() -> None:
                 flush=True,
             )
     if not args.quick:
-        about = {
-            "date": time.strftime("%Y-%m-%d"),
-            "device": args.device,
-            "processor": processor(),
-            "threads": args.threads,
-            "base": base,
-            "batch": args.batch,
-            "rounds": rounds,
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-        }
-        RESULTS.write_text(json.dumps({"about": about, "rows": rows}, indent=1) + "\n")
+        about = origin(device=args.device, seed=0)
+        keep(RESULTS, about | {"base": base, "batch": args.batch, "rounds": rounds}, rows)
 
 
 if __name__ == "__main__":
