@@ -7,8 +7,7 @@ from torch import Tensor
 
 from fmcore.checks import floating, whole
 from fmcore.devices import double
-
-BATCH = 500  # rows at once
+from fmcore.metrics.classifier import BATCH
 
 
 def frechet_distance(x: Tensor, y: Tensor) -> float:

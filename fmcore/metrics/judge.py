@@ -1,7 +1,11 @@
-"""The judge: how good are these digits? Every score comes with what real images would get.
+"""The judge: how good are these digits? Every score stands between two others.
 
-The images are seen by the features of `DigitClassifier`, 128 numbers each. Before that they are
-rounded to bytes, as any picture is that leaves the program.
+Its floor is what real images get that are new; its ceiling is what the best of the controls gets,
+images of which it is known that they are no digits. A score near its ceiling says nothing.
+
+The images are seen by the features of `DigitClassifier`, 128 numbers each, and read by `Reader`.
+Before that they are rounded to bytes, as any picture is that leaves the program: a Fréchet distance
+sees grain that no eye does.
 """
 
 from __future__ import annotations
@@ -16,15 +20,20 @@ from fmcore.checks import class_labels, floating
 from fmcore.data import ImageData, load_images
 from fmcore.devices import double, find_device
 from fmcore.images import from_unit, to_unit
-from fmcore.metrics.classifier import DigitClassifier, load_classifier
-from fmcore.metrics.distances import BATCH, frechet_distance, nearest, precision_recall
+from fmcore.metrics.classifier import BATCH, DigitClassifier, load_classifier
+from fmcore.metrics.distances import frechet_distance, nearest, precision_recall
+from fmcore.metrics.reader import load_reader, reads
 
 FEWEST = 200
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a `Judge` finds. A `*_floor` is the same score of as many real images that are new."""
+    """What a `Judge` finds.
+
+    A `*_floor` is the same score of as many real images that are new, a `*_ceiling` that of the
+    control that fares best in it: digits glued from halves of two classes, or uniform noise.
+    """
 
     n: int
     """Number of images."""
@@ -32,21 +41,27 @@ class Evaluation:
     """Fréchet distance between the features of the images and of the test set."""
     frechet_floor: float
     """The same for training images in place of the samples."""
+    frechet_ceiling: float
     precision: float
     """Share of the images that lie where test images lie."""
     precision_floor: float
+    precision_ceiling: float
     recall: float
     """Share of the test images that lie where the images lie."""
     recall_floor: float
-    sure: float
-    """Share of the images to which the classifier gives one class more than one half."""
-    sure_floor: float
+    recall_ceiling: float
+    readable: float
+    """Share of the images that read as a digit at all (`readable`)."""
+    readable_floor: float
+    readable_ceiling: float
     classes: tuple[float, ...]
     """Share of each digit, 0 to 9, as the classifier reads them."""
     class_distance: float
     """Total variation between these shares and those of the test set: 0 is balanced like it."""
     accuracy: float | None
     """Share of the images that the classifier reads as what was asked for; None if nothing was."""
+    accuracy_floor: float
+    """Share of the test images that it reads as what they are."""
     nearest: float
     """Median distance of an image to the nearest training image, in pixels of [-1, 1]^784."""
     nearest_floor: float
@@ -66,8 +81,9 @@ class Judge:
 
     The floors take `n` training images, spread over the whole set, in place of the samples, so that
     they have the bias of the same `n`: a Fréchet distance of few images is too large, whatever they
-    are. `nearest_floor` and `sure_floor` are those of all test images, which the classifier has not
-    seen and which are not their own neighbours.
+    are. `nearest_floor`, `readable_floor` and `accuracy_floor` are those of all test images, which
+    the classifier and the reader have not seen and which are not their own neighbours. The ceilings
+    take halves of the same training images, glued (`glued`), and as much uniform noise.
     Compare scores at the same `n` only; the habit is 10,000. Raises `ValueError` if there
     are fewer than 200 test images.
     """
@@ -90,10 +106,14 @@ class Judge:
             raise ValueError(f"at least {FEWEST} test images are needed, got {len(test)}")
         find_device(device)
         self.classifier = copy.deepcopy(classifier or load_classifier()).to(device).eval()
+        self.reader = copy.deepcopy(load_reader()).to(device)
         self.train_pixels = self.train.pixels.to(device).flatten(1).float() / 127.5
         self.features, self.probabilities = classify(test.pixels, self.classifier)
+        reading = self.probabilities.argmax(1)
+        self.accuracy = _share(reading == test.labels.to(reading.device))
+        self.readable = _share(reads(test.pixels, self.reader))
         self.test_nearest = nearest(test.pixels, self.train_pixels)
-        self.floors: dict[int, tuple[float, float, float]] = {}
+        self.bounds: dict[int, dict[str, float]] = {}
 
     @torch.no_grad()
     def __call__(self, images: Tensor, label: Tensor | None = None) -> Evaluation:
@@ -114,37 +134,65 @@ class Judge:
             raise ValueError("images must be finite")
         label = None if label is None else class_labels(label, n)
         pixels = from_unit(images)
-        features, probabilities = classify(pixels, self.classifier)
+        scores, probabilities = self._scores(pixels)
         distance, reading = nearest(pixels, self.train_pixels), probabilities.argmax(1)
         shares, truth = _shares(reading), _shares(self.probabilities.argmax(1))
-        precision, recall = precision_recall(features, self.features)
-        frechet_floor, precision_floor, recall_floor = self._floor(n)
-        accuracy = None if label is None else _share(reading == label.to(reading.device))
         return Evaluation(
             n=n,
-            frechet=frechet_distance(features, self.features),
-            frechet_floor=frechet_floor,
-            precision=precision,
-            precision_floor=precision_floor,
-            recall=recall,
-            recall_floor=recall_floor,
-            sure=_share(probabilities.amax(1) > 0.5),
-            sure_floor=_share(self.probabilities.amax(1) > 0.5),
+            **scores,
+            **self._bounds(n),
             classes=tuple(shares.tolist()),
             class_distance=(shares - truth).abs().sum().item() / 2,
-            accuracy=accuracy,
+            accuracy=None if label is None else _share(reading == label.to(reading.device)),
+            accuracy_floor=self.accuracy,
             nearest=distance.median().item(),
             nearest_floor=self.test_nearest.median().item(),
             copies=_share(distance < double(self.test_nearest).quantile(0.001).to(distance)),
         )
 
-    def _floor(self, n: int) -> tuple[float, float, float]:
-        if n not in self.floors:
+    def _scores(self, pixels: Tensor) -> tuple[dict[str, float], Tensor]:
+        """The four scores that have a floor and a ceiling, and how the images are read."""
+        features, probabilities = classify(pixels, self.classifier)
+        precision, recall = precision_recall(features, self.features)
+        scores = {
+            "frechet": frechet_distance(features, self.features),
+            "precision": precision,
+            "recall": recall,
+            "readable": _share(reads(pixels, self.reader)),
+        }
+        return scores, probabilities
+
+    def _bounds(self, n: int) -> dict[str, float]:
+        """Floors and ceilings for `n` images."""
+        if n not in self.bounds:
             spread = torch.linspace(0, len(self.train) - 1, n).round().long()
-            features, _ = classify(self.train.pixels[spread], self.classifier)
-            distance = frechet_distance(features, self.features)
-            self.floors[n] = (distance, *precision_recall(features, self.features))
-        return self.floors[n]
+            pixels, labels = self.train.pixels[spread].cpu(), self.train.labels[spread].cpu()
+            g = torch.Generator().manual_seed(0)
+            noise = torch.randint(256, pixels.shape, generator=g, dtype=torch.uint8)
+            floor, _ = self._scores(pixels)
+            controls = [self._scores(x)[0] for x in (glued(pixels, labels), noise)]
+            floor["readable"] = self.readable
+            best = {k: max(c[k] for c in controls) for k in floor}
+            best["frechet"] = min(c["frechet"] for c in controls)
+            self.bounds[n] = {
+                **{f"{k}_floor": v for k, v in floor.items()},
+                **{f"{k}_ceiling": v for k, v in best.items()},
+            }
+        return self.bounds[n]
+
+
+def glued(pixels: Tensor, labels: Tensor) -> Tensor:
+    """The top half of each image above the bottom half of one of another class: no digits.
+
+    >>> pixels = torch.arange(4, dtype=torch.uint8)[:, None, None, None].expand(4, 1, 2, 1)
+    >>> glued(pixels, torch.tensor([0, 1, 0, 1])).flatten(1).tolist()
+    [[0, 1], [2, 3], [1, 0], [3, 2]]
+    """
+    order = labels.argsort(stable=True)
+    # One class after the other: at the distance of the largest, everyone meets another class.
+    other = order.roll(-int(labels.bincount().max()))
+    half = pixels.shape[2] // 2
+    return torch.cat([pixels[order, :, :half], pixels[other, :, half:]], dim=2)
 
 
 def _share(these: Tensor) -> float:
@@ -156,21 +204,22 @@ def _shares(classes: Tensor) -> Tensor:
 
 
 def report(scores: Evaluation) -> str:
-    """The scores as a table, each beside that of real images."""
+    """The scores as a table, each beside those of real images and of what is no digit."""
+    s = scores
     rows = [
-        ("Fréchet distance", scores.frechet, scores.frechet_floor),
-        ("precision", scores.precision, scores.precision_floor),
-        ("recall", scores.recall, scores.recall_floor),
-        ("read without doubt", scores.sure, scores.sure_floor),
-        ("distance to the nearest training image", scores.nearest, scores.nearest_floor),
-        ("nearer than 999 of 1,000 test images", scores.copies, 0.001),
-        ("distance of the class shares", scores.class_distance, None),
-        ("read as what was asked for", scores.accuracy, None),
+        ("Fréchet distance", s.frechet, s.frechet_floor, s.frechet_ceiling),
+        ("precision", s.precision, s.precision_floor, s.precision_ceiling),
+        ("recall", s.recall, s.recall_floor, s.recall_ceiling),
+        ("readable", s.readable, s.readable_floor, s.readable_ceiling),
+        ("distance to the nearest training image", s.nearest, s.nearest_floor),
+        ("nearer than 999 of 1,000 test images", s.copies, 0.001),
+        ("distance of the class shares", s.class_distance),
+        ("read as what was asked for", s.accuracy, s.accuracy_floor),
     ]
-    lines = [f"{'':40}{'samples':>10}{'real':>10}"]
-    for name, score, floor in rows:
-        if score is not None:
-            lines.append(f"{name:40}{score:10.4f}" + ("" if floor is None else f"{floor:10.4f}"))
+    lines = [f"{'':40}{'samples':>10}{'real':>10}{'no digits':>10}"]
+    for name, *values in rows:
+        if values[0] is not None:
+            lines.append(f"{name:40}" + "".join(f"{value:10.4f}" for value in values))
     shares = "  ".join(f"{k}: {share:.1%}" for k, share in enumerate(scores.classes))
     return "\n".join([*lines, shares])
 
