@@ -27,6 +27,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from lenet5 import lenet_distance
 from PIL import Image
 from torch import Tensor, nn
 from whole import whole_mnist
@@ -179,7 +180,8 @@ class Table:
         pixels, label = load_samples(file), None
         if "guidance" in row:
             label = torch.arange(len(pixels)) % 10
-        scores = self.judge()(to_unit(pixels), label).as_dict()
+        images = to_unit(pixels)
+        scores = self.judge()(images, label).as_dict() | {"lenet": lenet_distance(images)}
         digest = hashlib.sha256(pixels.numpy().tobytes()).hexdigest()[:16]
         row = json.loads(notes.read_text()) | {"samples_sha256": digest} | scores
         self.rows[place if place is not None else len(self.rows) :][:1] = [row]

@@ -112,7 +112,7 @@ def main() -> None:
     tried = controls(test.pixels[some], test.labels[some])
     tried["test images"] = test.pixels
     rows = json.loads(args.out.read_text())["rows"] if args.out.is_file() else []
-    about = origin()
+    about = origin() | {"allowed": {name: allowed for name, (_, allowed) in CONTROLS.items()}}
     for seed in sorted(set(range(args.seeds)) - {row["seed"] for row in rows}):
         start = time.perf_counter()
         reader = train(ink, labels, args, seed)
@@ -133,6 +133,7 @@ def main() -> None:
                 stream.write(save(half, {"fmcore": json.dumps(card)}))
         rows = sorted([*rows, row], key=lambda row: row["seed"])
         keep(args.out, about, rows)
+    keep(args.out, about, rows)
     for name, (_, allowed) in CONTROLS.items():
         shares = [row["read"][name] for row in rows]
         passed = allowed is None or all(allowed[0] <= s <= allowed[1] for s in shares)

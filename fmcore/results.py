@@ -48,21 +48,21 @@ def origin(*, device: str | torch.device = "cpu", seed: int | None = None) -> di
     >>> sorted(origin(seed=0)) == sorted(ORIGIN)
     True
     """
-    program, *arguments = sys.argv
     return {
         "device": device_name(device),
         "seed": seed,
         "date": time.strftime("%Y-%m-%d"),
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "command": shlex.join(["python", _short(program), *arguments]),
+        "command": _command(),
     }
 
 
-def _short(program: str) -> str:
-    """The program as one would type it in the repository, not where it lies on this machine."""
-    file = Path(program)
-    return str(file if not file.is_absolute() else Path(*file.parts[-2:]))
+def _command() -> str:
+    """What ran, as one would type it in the repository and not where it lies on this machine."""
+    file, arguments = Path(sys.argv[0]), sys.argv[1:]
+    script = ["python", str(Path(*file.parts[-2:]))]
+    return shlex.join([*(script if file.suffix == ".py" else [file.name]), *arguments])
 
 
 def keep(file: Path, about: dict, rows: list[dict]) -> None:

@@ -25,11 +25,16 @@ def frechet_distance(x: Tensor, y: Tensor) -> float:
     """
     x, y = _features(x, y, fewest=2)
     cx, cy = (z.T.cov().reshape(z.shape[1], -1) for z in (x, y))  # (d, d), also for d = 1
+    return between_normals(x.mean(0), cx, y.mean(0), cy)
+
+
+def between_normals(mx: Tensor, cx: Tensor, my: Tensor, cy: Tensor) -> float:
+    """The same of two normal distributions, means `(d,)` and covariances `(d, d)` in float64."""
     values, vectors = torch.linalg.eigh(cx)
     root = vectors * values.clamp_min(0).sqrt() @ vectors.T
     between = torch.linalg.eigvalsh(root @ cy @ root).clamp_min(0).sqrt().sum()
     spread = cx.trace() + cy.trace() - 2 * between
-    return ((x.mean(0) - y.mean(0)).square().sum() + spread).clamp_min(0).item()
+    return ((mx - my).square().sum() + spread).clamp_min(0).item()
 
 
 def precision_recall(x: Tensor, real: Tensor, k: int = 3) -> tuple[float, float]:

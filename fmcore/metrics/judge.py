@@ -174,10 +174,8 @@ class Judge:
             floor["readable"] = self.readable
             best = {k: max(c[k] for c in controls) for k in floor}
             best["frechet"] = min(c["frechet"] for c in controls)
-            self.bounds[n] = {
-                **{f"{k}_floor": v for k, v in floor.items()},
-                **{f"{k}_ceiling": v for k, v in best.items()},
-            }
+            self.bounds[n] = {f"{k}_floor": v for k, v in floor.items()}
+            self.bounds[n] |= {f"{k}_ceiling": v for k, v in best.items()}
         return self.bounds[n]
 
 

@@ -2,8 +2,8 @@
 
 A classifier that has only ever seen digits calls everything a digit, noise included. This one has
 an eleventh class, "no digit", and has learnt it from images that nobody could read: digits glued
-from halves, erased, smeared, overlaid, overdrawn, shuffled, and noise. `benchmarks/reader.py` trains
-it; the card, `assets/features/reader.md`, says what it makes of kinds that it has never seen.
+from halves, erased, smeared, overlaid, overdrawn, shuffled, and noise. It is made by
+`benchmarks/reader.py`; `assets/features/reader.md` says what it makes of kinds it has never seen.
 """
 
 from __future__ import annotations
@@ -45,11 +45,7 @@ class Reader(nn.Module):
 
 
 def load_reader() -> Reader:
-    """The reader that comes with the library, in evaluation mode, on the CPU.
-
-    >>> load_reader() is load_reader()
-    True
-    """
+    """The reader that comes with the library, frozen, in evaluation mode, on the CPU."""
     return load_network(Reader, "reader")
 
 
@@ -76,6 +72,5 @@ def readable(images: Tensor) -> Tensor:
 def reads(pixels: Tensor, reader: Reader) -> Tensor:
     """Whether bytes `(N, 1, 28, 28)` read as digits: `(N,)`, on the device of the reader."""
     device = next(reader.parameters()).device
-    nothing = torch.zeros(0, dtype=torch.bool, device=device)
     parts = (reader(to_unit(part.to(device))).softmax(1) for part in pixels.split(BATCH))
-    return torch.cat([nothing, *(p[:, NO_DIGIT] < 0.5 for p in parts)])
+    return torch.cat([p[:, NO_DIGIT] < 0.5 for p in parts])
