@@ -18,7 +18,7 @@ RUN = env -u PYTHONPATH -u JUPYTER_PATH PATH="$(CURDIR)/$(VENV)/bin:$$PATH" PYTH
 	JUPYTER_CONFIG_DIR="$(CURDIR)/_build/jupyter/config" \
 	JUPYTER_DATA_DIR="$(CURDIR)/_build/jupyter/data" IPYTHONDIR="$(CURDIR)/_build/ipython"
 
-.PHONY: help book html lab test lint format lock stamp clean
+.PHONY: help book html lab test lint format lock stamp tables clean
 .DEFAULT_GOAL := help
 
 help:
@@ -28,6 +28,7 @@ help:
 	@echo "make test    run every test: units, doctests, chapters, and the site where a Chromium is found"
 	@echo "make lint    check code, types and notebooks, in Python and in JavaScript"
 	@echo "make format  let ruff, nbstripout and prettier put code and notebooks in order"
+	@echo "make tables  put the numbers of benchmarks/results into tables and sentences"
 	@echo "make stamp   write the address of the repository everywhere  (REPO=https://github.com/owner/name)"
 	@echo "make lock    resolve requirements.txt anew from pyproject.toml"
 	@echo "make clean   remove .venv and everything that was built"
@@ -74,6 +75,9 @@ lock: $(VENV)/.installed
 stamp: $(VENV)/.installed
 	@$(if $(filter undefined,$(origin REPO)),$(error give REPO=https://github.com/owner/name))
 	@$(RUN) python tools/stamp.py "$(REPO)"
+
+tables: $(VENV)/.installed
+	@$(RUN) python tools/tables.py
 
 clean:
 	rm -rf $(VENV) _build .pytest_cache .ruff_cache tools/js/node_modules

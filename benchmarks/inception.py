@@ -39,7 +39,7 @@ from fmcore.weights import load_pretrained
 RESULTS = results_folder() / "inception.json"
 PACKAGES = {"torchmetrics": "torchmetrics", "torch_fidelity": "torch-fidelity"}  # module: package
 WEIGHTS = "weights-inception-2015-12-05-6726825d.pth"
-SOURCE = f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{WEIGHTS}"
+SOURCE = f"the release v0.2.0 of torch-fidelity, file {WEIGHTS}"
 SEEDS, HOW = (0, 1, 2), {"method": "midpoint", "steps": 5}
 
 

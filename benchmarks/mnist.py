@@ -165,11 +165,10 @@ class Table:
 
     def add(self, row: dict, make: Callable[[], tuple[Tensor, dict]]) -> None:
         """Make the row unless it is there: `make` gives its samples and what they cost."""
-        done = {key(known): k for k, known in enumerate(self.rows)}
-        place = done.get(key(row))
         file = self.args.samples / file_of(row)
         notes = file.with_suffix(".json")
-        if place is not None and not (self.args.judge_again and file.is_file()):
+        there = [known for known in self.rows if key(known) == key(row)]
+        if there and not (self.args.judge_again and file.is_file()):
             return
         if not file.is_file():
             pixels, cost = make()
@@ -184,7 +183,7 @@ class Table:
         scores = self.judge()(images, label).as_dict() | {"lenet": lenet_distance(images)}
         digest = hashlib.sha256(pixels.numpy().tobytes()).hexdigest()[:16]
         row = json.loads(notes.read_text()) | {"samples_sha256": digest} | scores
-        self.rows[place if place is not None else len(self.rows) :][:1] = [row]
+        self.rows = [known for known in self.rows if key(known) != key(row)] + [row]
         keep(self.args.out, self.about, self.rows)
         what = " ".join(str(word) for word in key(row)[:-3] if word is not None)
         print(

@@ -183,8 +183,6 @@ def _start_from(model: FlowModel, net: UNet, path: ProbabilityPath) -> None:
 class _Draw:
     """What `sample` and `evaluate` have in common: a network, and how to draw with it."""
 
-    n: int = 64
-    """How many images."""
     weights: str = "mnist"
     """A weight file, or the name of a model that comes with the library."""
     method: SolverName = "midpoint"
@@ -202,7 +200,6 @@ class _Draw:
 
     def model(self) -> FlowModel:
         """The network, on the device; the numbers are checked before."""
-        whole("n", self.n, 1, MOST)
         whole("steps", self.steps)
         whole("seed", self.seed, 0, 2**63 - 1)
         real("guidance", self.guidance)
@@ -231,6 +228,8 @@ class _Draw:
 class Sample(_Draw):
     """Draw images with a trained network and write them as one picture."""
 
+    n: int = 64
+    """How many images."""
     out: Path
     """Where the picture goes (.png)."""
     label: int | None = None
@@ -240,6 +239,7 @@ class Sample(_Draw):
 
     def __call__(self) -> None:
         picture_file(self.out)
+        whole("n", self.n, 1, MOST)
         if self.columns is not None:
             whole("columns", self.columns)
         model, label = self.model(), None

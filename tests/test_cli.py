@@ -172,6 +172,22 @@ def test_evaluate_judges_and_writes(tmp_path, capsys):
         assert row in told
 
 
+def test_evaluate_takes_as_many_samples_as_there_are_test_images(tmp_path, capsys, monkeypatch):
+    drawn = []
+
+    def draw(self, model, n, label, generator):
+        drawn.append(n)
+        return torch.zeros(n, 1, 28, 28), 1, 0.1
+
+    monkeypatch.setattr("fmcore.cli.Evaluate.draw", draw)
+    main(["evaluate", "--root", "embedded"])
+    assert drawn == [1000] and "1,000 samples" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["evaluate", "--root", "embedded", "--n", "5001"])
+    assert "n must be at most 5,000, the training images, got 5001" in capsys.readouterr().err
+    assert drawn == [1000]
+
+
 def test_five_midpoint_steps_unless_told_otherwise(tmp_path):
     """The same picture as with both said, and another with ten steps of Heun."""
     pictures = []

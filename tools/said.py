@@ -1,0 +1,304 @@
+"""The sentences that say a number from the results: `SAID`.
+
+Each is a piece of a text as it stands there, with `{expression:format}` for each number. Pieces of
+one file are parted by empty lines; how their lines break does not matter. The expressions use the
+functions of `lookup.py`.
+"""
+
+PIECES = {
+    "README.md": r"""
+**Speed of a solver.** `odeint` takes at most {max(ratios('fmcore', 'loop')):.2f} times as long as
+a bare Python loop with the same steps, and its `dopri5` {min(ratios('fmcore',
+'torchdiffeq')):.2f} to {max(ratios('fmcore', 'torchdiffeq')):.2f} of the time of torchdiffeq's.
+
+**Speed of training.** On one NVIDIA H200, `fit` trains the reference network on
+{by_fit('images_per_second'):,.0f} images a second, {by_fit('images_per_second') /
+script('images_per_second'):.1f} times the rate of the reference script.
+
+**Quality.** With ten evaluations a digit, {100 * ten('readable'):.0f} % of what the shipped
+network draws can be read as digits.
+
+The same judge reads {100 * bound('readable', 'floor'):.0f} % of real digits and {100 *
+bound('readable', 'ceiling'):.0f} % of digits glued from two halves.
+""",
+    "benchmarks/README.md": r"""
+What does each part of the recipe contribute? | {mean('recipe', 'seconds') / 60:.0f} minutes a
+training on a CPU |
+
+The classifier behind the Fréchet distance | {network_card('mnist')['seconds'] / 60:.0f} minutes
+on a CPU core |
+
+Can a judge say no? Three readers and their controls | {row('reader', seed=0)['seconds'] / 60:.0f}
+minutes a reader on a CPU core |
+
+What does a second yardstick make of images we know? | {row('lenet',
+what='network')['seconds']:.0f} s of training on a CPU core |
+""",
+    "benchmarks/lenet5/README.md": r"""
+three linear layers, {row('lenet', what='network')['parameters']:,} parameters
+
+{100 * row('lenet', what='network')['test_accuracy']:.2f} % on the 10,000 test images
+
+{100 * row('lenet', what='network')['train_accuracy']:.2f} % on the training images
+
+shared with other work: {row('lenet', what='network')['seconds']:.0f} s
+""",
+    "book/08_navigator.ipynb": r"""
+two levels get a Fréchet distance of {short('our recipe')['frechet']:.2f}, and three get {short('a
+third level')['frechet']:.2f} (less is better; real images have {short('our
+recipe')['frechet_floor']:.2f})
+""",
+    "book/09_training_on_mnist.ipynb": r"""
+on an H200 in {gpu('our recipe, seed 0')['seconds']:.0f} seconds, after half a minute
+
+an H200 needs {gpu('our recipe, seed 0')['seconds']:.0f} seconds, and the Fréchet distance of
+[Sampling](10_sampling.ipynb) is {gpu('our recipe, seed 0')['frechet']:.2f} then
+
+where the network of the book gets {row('mnist_gpu', **plain('midpoint'), steps=5)['frechet']:.2f}
+and real images {gpu('our recipe, seed 0')['frechet_floor']:.2f}
+
+logit-normal times get a Fréchet distance of {short('t logit-normal')['frechet']:.2f}, and uniform
+ones {short('t uniform')['frechet']:.2f}
+
+takes {step('fmcore, bf16')['ratio']:.2f} of the time of float32, and compiled {step('fmcore,
+bf16, compiled')['ratio']:.2f}
+
+matrices run at {gpu('profile')['matmul']['tflops']:.0f} TFLOP/s
+
+`fit` trains on {round(by_fit('images_per_second'), -2):,.0f} images/s there, which is
+{by_fit('tflops'):.0f} TFLOP/s
+
+So the 50 epochs take {gpu('our recipe, seed 0')['seconds']:.0f} seconds
+
+would take {script('seconds_of_50_epochs'):.0f} on the same card
+
+on the way to {gpu('our recipe, seed 0')['seconds']:.0f} seconds
+
+the average was ahead at {sum(run['ahead'] for run in matching('small_runs', what='walk')):d}
+looks of {sum(len(run['looks']) for run in matching('small_runs', what='walk')):d}
+
+(`benchmarks/small_runs.py`): {abs(max(change('middle'))):.0f} to {-min(change('middle')):.0f} %
+less in the middle, {min(change('last')):.0f} to {max(change('last')):.0f} % more at the last
+moments.
+
+training took {gpu('our recipe, seed 0')['memory_mib'] / 1024:.1f} GB on the H200
+
+The first epoch, with a mean of {loss(0):.2f}, lies far above the frame
+
+After three of the 150 epochs the loss is {loss(2):.3f}
+""",
+    "book/10_sampling.ipynb": r"""
+the best of the four at every price: {ten('frechet'):.2f} after 10 evaluations, where Euler has
+{ten('frechet', 'euler'):.2f} and Heun {ten('frechet', 'heun'):.2f}.
+
+after 20 it reads {100 * by('readable', 'midpoint', 20):.0f} % of midpoint's and
+{100 * by('readable', 'rk4', 20):.0f} % of RK4's.
+
+two and a half grey levels, get {real('frechet', 0.02):.2f}, and with noise of 0.1 they get
+{real('frechet', 0.1):.1f}, as much
+
+With a last step by the midpoint rule RK4 is good by both:
+{by('frechet', 'rk4, midpoint at the end', 18):.2f} and
+{100 * by('readable', 'rk4, midpoint at the end', 18):.0f} % with 18 evaluations.
+
+The reader accepts {100 * ten('readable', 'euler'):.0f} % after 10 of them and
+{100 * by('readable', 'euler', 20):.0f} % after 20, and {100 * bound('readable', 'floor'):.0f} % of
+real digits.
+
+fewer of them can be read: {100 * by('readable', 'heun', 10, 'late'):.0f} % instead of
+{100 * ten('readable', 'heun'):.0f} %.
+""",
+    "book/built.md": r"""
+A figure weighs about {round(row('figure', what='sizes')['scripts_bytes'], -4) / 1000:.0f} kB
+before compression
+
+come as one picture of {size('fmcore/assets/mnist_sprite.png') / 1000:.0f} kB
+""",
+    "book/measured.ipynb": r"""
+`odeint` takes at most {max(ratios('fmcore', 'loop')):.2f} times as long as the loop, torchdiffeq
+up to {max(ratios('torchdiffeq', 'loop')):.2f} times where the field is cheap.
+
+Below, `dopri5` at equal tolerances, in units of torchdiffeq: {min(ratios('fmcore',
+'torchdiffeq')):.2f} to {max(ratios('fmcore', 'torchdiffeq')):.2f} of its time.
+
+Over five problems and six tolerances, in float64, `dopri5` takes {sum(adaptive('fmcore',
+'nfe')):,} evaluations in total and torchdiffeq's version {sum(adaptive('torchdiffeq', 'nfe')):,}.
+
+Ours takes more in {count('fmcore', 'torchdiffeq', 'nfe'):d} of the {len(adaptive('fmcore',
+'nfe')):d} solves, and its error is smaller in {count('torchdiffeq', 'fmcore', 'error'):d}.
+
+In 2 dimensions the exact divergence is affordable ({cost('MLP, points', 'fmcore, exact'):.1f}
+samples).
+
+In 64 dimensions it takes {cost('convolution, 8 x 8', 'fmcore, exact'):.0f} samples, random signs
+{cost('convolution, 8 x 8', 'fmcore, hutchinson'):.1f}.
+
+Closed forms and lattices are ready within a frame of 16 ms, at worst in
+{max(redraw(f)['script_ms_p95'] for f in ('mixture of eight', 'wind (storm)', 'lattice')):.1f} ms.
+
+The larger MLP shows {redraw('mlp, 3 x 128')['particles_at_once']:d} particles after {redraw('mlp,
+3 x 128')['script_ms_median']:.0f} ms and the rest {redraw('mlp, 3 x
+128')['all_particles_ms']:.0f} ms later.
+
+A storm of 2,000 particles with trails plays at {row('figure',
+what='play')['frames_per_second']:.0f} frames a second, and 95 % of its frames take at most
+{row('figure', what='play')['frame_ms_p95']:.1f} ms.
+
+The scripts of one figure are {row('figure', what='sizes')['scripts_bytes'] / 1000:.1f} kB,
+compressed {row('figure', what='sizes')['scripts_gzip_bytes'] / 1000:.1f} kB.
+
+A first visit to the landing page loads {row('figure', page='index')['all_gzip_bytes'] / 1e6:.1f}
+MB with all styles and fonts, and a chapter with living figures {min(pages()):.1f} to
+{max(pages()):.1f} MB.
+
+`fit`, the bare loop and the reference's way differ by at most {max(step(who)['ratio'] for who in
+('fmcore', 'reference')) * 100 - 100:.0f} % in time.
+
+What pays is bf16 with a compiler: {step('fmcore, bf16, compiled')['images_per_second']:.0f}
+images a second instead of {step('fmcore')['images_per_second']:.0f}.
+
+The last three columns judge 10,000 samples of five midpoint steps, by the measure explained in
+the next section; real images get {gpu('our recipe, seed 0')['frechet_floor']:.2f}, {gpu('our
+recipe, seed 0')['precision_floor']:.2f} and {gpu('our recipe, seed 0')['recall_floor']:.2f}.
+
+Of the {by_fit('seconds'):.0f} s of the first run by `fit`,
+{by_fit('seconds_before_first_report'):.0f} s are compilation and the first report; later runs
+find the compiled code on disk.
+
+Without them it takes {by_fit('seconds') - by_fit('seconds_before_first_report'):.0f} s, at
+{by_fit('images_per_second') / script('images_per_second'):.1f} times the rate of the script.
+
+A step takes {256e3 / by_fit('images_per_second'):.1f} ms.
+
+That is {by_fit('tflops'):.0f} TFLOP/s, or {100 * by_fit('tflops') /
+gpu('profile')['matmul']['tflops']:.0f} % of what this card reaches in large matrix products
+({gpu('profile')['matmul']['tflops']:.0f} TFLOP/s).
+
+Drawing 10,000 digits with 10 evaluations takes {by_fit('sampling_seconds'):.1f} s and
+{by_fit('sampling_memory_mib') / 1024:.1f} GiB in batches of 2,500, uncompiled.
+
+(The memory of a run includes about {gpu('our recipe, seed 1')['memory_mib'] - gpu('our recipe,
+seed 0')['memory_mib']:.0f} MiB from each run before it.)
+
+The shipped network drew {matching('mnist', model='ours')[0]['n']:,} digits on a CPU, from three
+seeds, with up to 20 evaluations.
+
+Of the four solvers the midpoint rule has the lowest Fréchet distance at every number of
+evaluations shown, {ten('frechet'):.2f} at ten, where real images have {bound('frechet',
+'floor'):.2f} and the best control {bound('frechet', 'ceiling'):.2f}.
+
+At ten evaluations {100 * ten('readable'):.0f} % of its digits are readable, of real ones {100 *
+bound('readable', 'floor'):.0f} %, of the control {100 * bound('readable', 'ceiling'):.0f} %.
+
+At ten evaluations Heun has a Fréchet distance of {ten('frechet', 'heun'):.2f} and midpoint one of
+{ten('frechet'):.2f}, yet {100 * ten('readable', 'heun'):.0f} % of Heun's digits are readable and
+{100 * ten('readable'):.0f} % of midpoint's.
+
+RK4 with a last step by midpoint has {mean('mnist', 'frechet', **plain('rk4, midpoint at the
+end')):.3f} with 18 evaluations, where the midpoint rule has {mean('mnist', 'frechet',
+**plain('midpoint'), nfe=20.0):.3f} with 20.
+
+In the features of `DigitClassifier`, noise of 0.1 raises it from {real('frechet'):.2f} to
+{real('frechet', 0.1):.2f}, although {100 * real('readable', 0.1):.1f} % of these images are read
+as digits.
+
+LeNet-5 hardly sees it ({row('lenet', what='training images')['distance']:.3f} and {row('lenet',
+what='training images, noise 0.1')['distance']:.3f}).
+
+Noise of 0.02, two and a half grey levels, cannot be seen on a page; it costs {real('frechet',
+0.02) - real('frechet'):.2f}.
+
+And noise of 0.1 alone gives {real('frechet', 0.1):.2f}, which is about what digits glued from two
+halves get ({bound('frechet', 'ceiling'):.2f}).
+
+The shipped network, up to 100 evaluations; real images get {row('mnist_gpu',
+model='torchcfm')['frechet_floor']:.2f}:
+
+RK4 with a last step by midpoint, which has 18 evaluations and so no column, gets
+{row('mnist_gpu', **plain('rk4, midpoint at the end'))['frechet']:.3f}; midpoint gets
+{row('mnist_gpu', **plain('midpoint'), steps=10)['frechet']:.3f} with 20.
+
+These get {real('frechet', 0.1):.2f} in Fréchet distance, {real('precision', 0.1):.2f} in
+precision and {real('recall', 0.1):.2f} in recall.
+
+The reference gets {min(peer('reference', 'frechet')):.2f} to {max(peer('reference',
+'frechet')):.2f}, {min(peer('reference', 'precision')):.2f} to {max(peer('reference',
+'precision')):.2f} and {min(peer('reference', 'recall')):.2f} to {max(peer('reference',
+'recall')):.2f}.
+
+**At three epochs torchcfm's network is ahead of ours in precision**, {peer('torchcfm',
+'precision')[0]:.3f} against {peer('ours, as long as torchcfm', 'precision')[0]:.3f}.
+
+Ours is ahead in Fréchet distance ({peer('ours, as long as torchcfm', 'frechet')[0]:.2f} against
+{peer('torchcfm', 'frechet')[0]:.2f}) and in recall ({peer('ours, as long as torchcfm',
+'recall')[0]:.3f} against {peer('torchcfm', 'recall')[0]:.3f}).
+
+The third level helps most: it lowers the Fréchet distance from {short('our
+recipe')['frechet']:.2f} to {short('a third level')['frechet']:.2f} and raises precision from
+{short('our recipe')['precision']:.2f} to {short('a third level')['precision']:.2f}.
+
+The reference recipe is ahead of ours in precision ({short('the reference
+recipe')['precision']:.2f} against {short('our recipe')['precision']:.2f}) and far behind in
+recall ({short('the reference recipe')['recall']:.2f} against {short('our
+recipe')['recall']:.2f}).
+
+The third level has {row('recipe', recipe='a third level')['parameters']:,} parameters here
+instead of {row('recipe', recipe='our recipe', seed=0)['parameters']:,}.
+
+It reads {100 * min(read('test images')):.1f} % of the test images or more, {100 *
+min(glued()):.0f} to {100 * max(glued()):.0f} % of digits glued from halves of two classes, and
+none of the noise.
+
+The features behind the Fréchet distance, precision and recall are those of another classifier,
+which reads {100 * network_card('mnist')['test_accuracy']:.2f} % of the test images correctly;
+
+`python benchmarks/classifier.py` took {network_card('mnist')['seconds'] / 60:.0f} minutes on one
+shared CPU core.
+
+LeNet-5, the second yardstick, reads {100 * row('lenet', what='network')['test_accuracy']:.2f} %.
+""",
+    "fmcore/assets/features/mnist.md": r"""
+{network_card('mnist')['parameters']:,} parameters
+
+{100 * network_card('mnist')['test_accuracy']:.2f} % on the 10,000 test images
+
+{100 * network_card('mnist')['train_accuracy']:.2f} % on the training images
+
+shared with other work: {network_card('mnist')['seconds']:,} s
+""",
+    "fmcore/assets/features/reader.md": r"""
+two linear layers, {row('reader', seed=0)['parameters']:,} parameters
+
+{100 * row('reader', seed=0)['test_accuracy']:.2f} % on the 10,000 test images
+
+shared with other work: {row('reader', seed=0)['seconds']:.0f} s
+
+about {bound('readable', 'floor'):.2f}, for real digits, and about {bound('readable',
+'ceiling'):.1f}, for digits glued
+""",
+    "fmcore/assets/mnist.md": r"""
+one NVIDIA H200 beside other work, {measured('shipped')['about']['seconds']:.0f} s
+
+{loss(149):.4f}, the mean of the last epoch
+
+Without a class, {100 * ten('readable'):.0f} % of what it draws can be read as a digit (real test
+images: {100 * bound('readable', 'floor'):.0f} %, digits glued from two halves at most {100 *
+bound('readable', 'ceiling'):.0f} %).
+
+Asked for a digit it draws that one in {100 * mean('mnist', 'accuracy', model='ours',
+guidance=1.0):.0f} of 100 cases, and with guidance of 2 in {100 * mean('mnist', 'accuracy',
+model='ours', guidance=2.0):.0f}, with less variety.
+
+{matching('mnist', model='ours')[0]['n']:,} samples of 5 midpoint steps
+
+a Fréchet distance of {ten('frechet', 'heun'):.2f} at 10 evaluations of Heun. With a last step by
+the midpoint rule (`generate(..., last_step="midpoint")`) Heun has {ten('frechet', 'heun, midpoint
+at the end'):.2f}; the midpoint rule, the default, has {ten('frechet'):.2f}
+""",
+}
+
+SAID: list[tuple[str, str]] = [
+    (file, " ".join(piece.split()))
+    for file, pieces in PIECES.items()
+    for piece in pieces.strip().split("\n\n")
+]
