@@ -21,7 +21,7 @@ from stamp import repository
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
-LIBRARY = ["fmcore", "requirements.txt", "tools/ipython_kernel_config.py"]
+LIBRARY = ["fmcore", "benchmarks/results", "requirements.txt", "tools/ipython_kernel_config.py"]
 SITE = ["book", "_config.yml", "_toc.yml", "references.bib", "tools"]
 
 
