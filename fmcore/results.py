@@ -42,7 +42,7 @@ def results_folder() -> Path:
     return installed if installed.is_dir() else ASSETS.parent.parent / "benchmarks" / "results"
 
 
-def origin(*, device: str | torch.device = "cpu", seed: int | None = None) -> dict:
+def origin(*, device: str = "cpu", seed: int | None = None) -> dict:
     """What every result says of itself: device, seed, date, versions, and the command that ran.
 
     >>> sorted(origin(seed=0)) == sorted(ORIGIN)

@@ -110,6 +110,9 @@ real digits.
 
 fewer of them can be read: {100 * by('readable', 'heun', 10, 'late'):.0f} % instead of
 {100 * ten('readable', 'heun'):.0f} %.
+
+small steps near the noise: {by('frechet', 'euler', 10, 'early'):.2f} and
+{100 * by('readable', 'euler', 10, 'early'):.0f} %.
 """,
     "book/built.md": r"""
 A figure weighs about {round(row('figure', what='sizes')['scripts_bytes'], -4) / 1000:.0f} kB
