@@ -186,8 +186,7 @@ Drawing 10,000 digits with 10 evaluations takes {by_fit('sampling_seconds'):.1f}
 (The memory of a run includes about {gpu('our recipe, seed 1')['memory_mib'] - gpu('our recipe,
 seed 0')['memory_mib']:.0f} MiB from each run before it.)
 
-The shipped network drew {matching('mnist', model='ours')[0]['n']:,} digits on a CPU, from three
-seeds, with up to 20 evaluations.
+The shipped network drew {matching('mnist', model='ours')[0]['n']:,} digits a row on a CPU
 
 Of the four solvers the midpoint rule has the lowest Fréchet distance at every number of
 evaluations shown, {ten('frechet'):.2f} at ten, where real images have {bound('frechet',
