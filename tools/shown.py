@@ -223,7 +223,7 @@ def card() -> str:
         ["nearer to one than 999 of 1,000 test images are", *copies, "0.0010", ""],
         ["distance of the class shares from those of the test set", *shares, "", ""],
     ]
-    columns = ",no class (G = 0):,class (G = 1):,guided (G = 2):,real:,no digits:"
+    columns = "score,no class (G = 0):,class (G = 1):,guided (G = 2):,real:,no digits:"
     return table(columns.split(","), rows)
 
 
