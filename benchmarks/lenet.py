@@ -16,13 +16,12 @@ import time
 from pathlib import Path
 
 import torch
+from classifier import accuracy, write
 from lenet5 import FOLDER, LeNet5, lenet_moments
-from safetensors.torch import save
 from torch import Tensor, nn
 from whole import whole_mnist
 
 from fmcore.data import ImageData
-from fmcore.files import replacing
 from fmcore.images import from_unit, to_unit
 from fmcore.metrics.distances import between_normals
 from fmcore.metrics.judge import glued
@@ -72,16 +71,6 @@ def train(pixels: Tensor, labels: Tensor, args: argparse.Namespace) -> LeNet5:
         seconds = time.perf_counter() - start
         print(f"epoch {epoch + 1}, {seconds:.0f} s, loss {total / len(pixels):.4f}", flush=True)
     return lenet.eval().requires_grad_(False)
-
-
-def accuracy(lenet: LeNet5, pixels: Tensor, labels: Tensor) -> float:
-    found = torch.cat([lenet(to_unit(part)).argmax(1) for part in pixels.split(500)])
-    return (found == labels).double().mean().item()
-
-
-def write(file: Path, tensors: dict[str, Tensor], card: dict) -> None:
-    with replacing(file) as stream:
-        stream.write(save(tensors, metadata={"fmcore": json.dumps(card)}))
 
 
 def main() -> None:

@@ -25,15 +25,15 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import torch
 from lenet5 import lenet_distance
 from PIL import Image
 from torch import Tensor, nn
 from whole import whole_mnist
 
+from fmcore.data import read_mosaic
 from fmcore.guidance import Guided
-from fmcore.images import from_unit, to_unit
+from fmcore.images import from_unit, image_grid, to_unit
 from fmcore.metrics import Judge
 from fmcore.results import keep, origin, results_folder
 from fmcore.sampling import solve_in_two
@@ -146,13 +146,8 @@ def file_of(row: dict) -> str:
 
 def save_samples(pixels: Tensor, file: Path) -> None:
     """A picture of bytes `(n, 1, 28, 28)`, a hundred a row; n is a multiple of a hundred."""
-    mosaic = pixels.reshape(-1, COLUMNS, 28, 28).transpose(1, 2).reshape(-1, COLUMNS * 28)
+    mosaic = image_grid(to_unit(pixels), COLUMNS, gap=0)[..., 0]
     Image.fromarray(mosaic.numpy()).save(file, optimize=True)
-
-
-def load_samples(file: Path) -> Tensor:
-    mosaic = torch.from_numpy(np.array(Image.open(file)))
-    return mosaic.reshape(-1, 28, COLUMNS, 28).transpose(1, 2).reshape(-1, 1, 28, 28)
 
 
 class Table:
@@ -176,7 +171,7 @@ class Table:
             notes.write_text(json.dumps(row | cost))
         if self.args.draw:
             return
-        pixels, label = load_samples(file), None
+        pixels, label = read_mosaic(file), None
         if "guidance" in row:
             label = torch.arange(len(pixels)) % 10
         images = to_unit(pixels)

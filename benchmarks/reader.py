@@ -20,12 +20,11 @@ from pathlib import Path
 
 import torch
 from broken import broken, each, jitter, uniform
+from classifier import accuracy, write
 from controls import CONTROLS, controls
-from safetensors.torch import save
 from torch import Tensor, nn
 from whole import whole_mnist
 
-from fmcore.files import replacing
 from fmcore.metrics.classifier import weights_of
 from fmcore.metrics.reader import NO_DIGIT, Reader, reads
 from fmcore.results import keep, origin, results_folder
@@ -87,13 +86,6 @@ def train(ink: Tensor, labels: Tensor, args, seed: int) -> Reader:
     return reader.eval()
 
 
-@torch.no_grad()
-def accuracy(reader: Reader, pixels: Tensor, labels: Tensor) -> float:
-    """Share of the images that get their class, "no digit" among the eleven."""
-    found = [reader(part.float() / 127.5 - 1).argmax(1) for part in pixels.split(500)]
-    return (torch.cat(found) == labels).double().mean().item()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3)
@@ -129,11 +121,9 @@ def main() -> None:
         if seed == 0:
             half = {name: t.half().contiguous() for name, t in reader.state_dict().items()}
             card = {key: value for key, value in row.items() if key != "read"}
-            with replacing(args.weights) as stream:
-                stream.write(save(half, {"fmcore": json.dumps(card)}))
+            write(args.weights, half, card)
         rows = sorted([*rows, row], key=lambda row: row["seed"])
         keep(args.out, about, rows)
-    keep(args.out, about, rows)
     for name, (_, allowed) in CONTROLS.items():
         shares = [row["read"][name] for row in rows]
         passed = allowed is None or all(allowed[0] <= s <= allowed[1] for s in shares)

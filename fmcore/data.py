@@ -104,7 +104,9 @@ def load_images(
             raise
         if root is not None and str(root) != EMBEDDED:
             warnings.warn(f"{missing} Until then, a part of it serves.", stacklevel=2)
-        return _embedded(split, str(missing))
+        pixels = read_mosaic(ASSETS / f"mnist_{split}.png")
+        labels = torch.arange(len(pixels)) % 10
+        return ImageData(pixels, labels, name, str(missing), complete=False)
     dataset, prefix = _TORCHVISION[name], "train" if split == "train" else "t10k"
     pixels, labels = (
         _verified(folder / dataset / "raw" / f"{prefix}-{kind}", dataset)
@@ -125,7 +127,7 @@ def _files(name: str, folder: Path) -> list[Path]:
 
 def _find(name: str, root: str | Path | None, download: bool) -> Path:
     """The folder that holds the set, after a download if need be."""
-    if EMBEDDED in (str(root), root or os.environ.get("FMCORE_DATA")):
+    if str(root or os.environ.get("FMCORE_DATA")) == EMBEDDED:
         raise DataUnavailable(
             f"{name}: only the part that comes with the library was asked for, and there is one of "
             "mnist."
@@ -182,14 +184,13 @@ def _differs(content: bytes, archive: Path) -> str | bool:
     return not same and f"its content differs from {archive.name}"
 
 
-def _embedded(split: str, why: str) -> ImageData:
-    """The part of MNIST in `assets`: a picture in which the k-th image shows the digit k % 10."""
+def read_mosaic(file: Path) -> Tensor:
+    """The bytes `(N, 1, 28, 28)` of a grey picture that shows them side by side, without gaps."""
     from PIL import Image  # comes with matplotlib
 
-    mosaic = torch.from_numpy(np.array(Image.open(ASSETS / f"mnist_{split}.png")))
+    mosaic = torch.from_numpy(np.array(Image.open(file)))
     rows, columns = (side // 28 for side in mosaic.shape)
-    pixels = mosaic.reshape(rows, 28, columns, 28).transpose(1, 2).reshape(-1, 1, 28, 28)
-    return ImageData(pixels, torch.arange(len(pixels)) % 10, "mnist", why, complete=False)
+    return mosaic.reshape(rows, 28, columns, 28).transpose(1, 2).reshape(-1, 1, 28, 28)
 
 
 def toy(name: str, n: int, *, generator: torch.Generator) -> Tensor:

@@ -48,17 +48,7 @@ def test_training_is_repeatable(tmp_path):
 
 def test_a_recipe_sets_everything_and_options_override_it(tmp_path, capsys):
     file = tmp_path / "w.safetensors"
-    few = [
-        "--root",
-        "embedded",
-        "--base",
-        "8",
-        "--steps",
-        "2",
-        "--batch-size",
-        "8",
-        "--no-progress",
-    ]
+    few = [*TINY, "--steps", "2"]
     main(["train", "--out", str(file), "--recipe", "reference", *few])
     config = load_weights(file).config
     assert config["path"] == {"name": "OTPath", "sigma_min": 0.1}
@@ -70,17 +60,7 @@ def test_a_recipe_sets_everything_and_options_override_it(tmp_path, capsys):
 
 def test_the_recipe_of_the_shipped_network_makes_one_like_it(tmp_path):
     file = tmp_path / "w.safetensors"
-    few = [
-        "--root",
-        "embedded",
-        "--base",
-        "8",
-        "--steps",
-        "2",
-        "--batch-size",
-        "8",
-        "--no-progress",
-    ]
+    few = [*TINY, "--steps", "2"]
     main(["train", "--out", str(file), "--recipe", "shipped", *few])
     like, made = load_pretrained("mnist").config, load_weights(file).config
     assert made["network"] == like["network"] | {"base": 8} and made["path"] == like["path"]

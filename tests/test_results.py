@@ -3,13 +3,11 @@
 import hashlib
 import json
 
-import numpy as np
 import pytest
-import torch
-from PIL import Image
 
 import fmcore
 from fmcore import results
+from fmcore.data import read_mosaic
 from fmcore.images import to_unit
 from fmcore.metrics import readable
 from fmcore.results import ORIGIN, keep, measured, origin, results_folder
@@ -49,8 +47,7 @@ def test_samples_that_were_kept_get_the_scores_that_were_written_down():
     files = sorted((results_folder().parent / "samples").glob("*.png"))
     assert len(files) >= 3
     for file in files:
-        mosaic = torch.from_numpy(np.array(Image.open(file)))
-        pixels = mosaic.reshape(-1, 28, 100, 28).transpose(1, 2).reshape(-1, 1, 28, 28)
+        pixels = read_mosaic(file)
         row = rows[hashlib.sha256(pixels.numpy().tobytes()).hexdigest()[:16]]
         assert row["model"] in file.name and row["solver"] in file.name and row["n"] == len(pixels)
         share = readable(to_unit(pixels)).double().mean().item()

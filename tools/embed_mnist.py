@@ -10,6 +10,7 @@ from PIL import Image
 
 from fmcore.data import load_images
 from fmcore.files import ASSETS
+from fmcore.images import image_grid, to_unit
 
 COLUMNS = 100
 
@@ -18,8 +19,8 @@ for split, count in (("train", 500), ("test", 100)):
     if not data.complete:
         raise SystemExit("the whole of MNIST is needed: " + data.source)
     of_each = [(data.labels == digit).nonzero()[:count, 0] for digit in range(10)]
-    pixels = data.pixels[torch.stack(of_each, dim=1).flatten(), 0]
-    mosaic = pixels.reshape(-1, COLUMNS, 28, 28).transpose(1, 2).reshape(-1, COLUMNS * 28)
+    pixels = data.pixels[torch.stack(of_each, dim=1).flatten()]
+    mosaic = image_grid(to_unit(pixels), COLUMNS, gap=0)[..., 0]
     file = ASSETS / f"mnist_{split}.png"
     Image.fromarray(mosaic.numpy()).save(file, optimize=True)
     print(f"{file.name}: {len(pixels):,} images, {file.stat().st_size:,} bytes")

@@ -228,7 +228,7 @@ def card() -> str:
 
 
 def gpu_quality() -> str:
-    """10,000 samples of seed 0 on a GPU, judged before images were rounded to bytes."""
+    """10,000 samples of seed 0 on a GPU."""
     budgets = (2, 4, 8, 10, 20, 40, 100)
     rows = []
     for solver, name in (SOLVERS | LAST).items():
