@@ -80,6 +80,8 @@ class Train:
     """Scale of the time embedding."""
     levels: int = 2
     """Levels of the network, each at half the resolution of the one above."""
+    film_silu: bool = True
+    """A SiLU between the embedding and FiLM; networks trained before version 0.2 have none."""
     classes: bool = False
     """Teach the network the labels as well."""
     path: PathName = ""
@@ -117,9 +119,8 @@ class Train:
             if not isinstance(path, OTPath):
                 raise ValueError(f"--sigma-min is for an OTPath; this one is {path}")
             path = replace(path, sigma_min=self.sigma_min)
-        network = dict(
-            base=self.base, num_classes=classes, time_scale=self.time_scale, levels=self.levels
-        )
+        names = "base", "time_scale", "levels", "film_silu"
+        network = {name: getattr(self, name) for name in names} | {"num_classes": classes}
         return Recipe(network, path, self.config, loss, base.couple)
 
     def _train(self, config: TrainConfig) -> None:

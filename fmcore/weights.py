@@ -142,9 +142,9 @@ def _plain(value: Any) -> Any:
 
 def _built(table: Table, config: dict) -> Any:
     """What a file names, with the numbers it holds; `ValueError` for a name that is in no table."""
-    return table.find(f"the {table.kind}", config["name"])(
-        **{name: value for name, value in config.items() if name != "name"}
-    )
+    kind = table.find(f"the {table.kind}", config["name"])
+    arguments = getattr(kind, "BEFORE", {}) | config  # an older file does not name the newest ones
+    return kind(**{name: value for name, value in arguments.items() if name != "name"})
 
 
 def misfit(net: nn.Module, tensors: dict[str, Tensor]) -> str | None:

@@ -86,6 +86,19 @@ def test_starting_from_weights_and_learning_more_on_the_way(levels, tmp_path):
     assert len(new) == (levels > 2) * 22 and all(p.abs().sum() > 0 for p in new if p.ndim > 1)
 
 
+def test_starting_from_weights_of_a_network_without_the_silu(tmp_path, capsys):
+    first, second = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+    save_weights(FlowModel(UNet(base=8, film_silu=False), OTPath(), (1, 28, 28)), first)
+    stay = ["--start", str(first), "--lr", "0", "--weight-decay", "0"]
+    with pytest.raises(SystemExit):
+        main(["train", "--out", str(second), *SMALL, *stay])
+    assert "film_silu is False, not True" in capsys.readouterr().err
+    main(["train", "--out", str(second), *SMALL, *stay, "--no-film-silu"])
+    a, b = load_weights(first), load_weights(second)
+    x = torch.randn(3, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(b(x, 0.4), a(x, 0.4))
+
+
 def test_starting_from_weights_that_do_not_fit(tmp_path, capsys):
     file, other = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
     main(["train", "--out", str(file), *SMALL, "--classes", "--levels", "3"])

@@ -53,6 +53,7 @@ def test_weights_of_images():
     assert model.path == OTPath(sigma_min=0.1)
     v = model(torch.ones(1, 1, 8, 8), 0.5, torch.tensor([1]))
     assert v.sum().item() == pytest.approx(-4.7038, abs=1e-3)
+    assert model.config["network"]["film_silu"] is False  # there was no SiLU before FiLM
 
 
 @pytest.mark.parametrize("name", RUNS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from fmcore.checks import whole
+from fmcore.checks import flag, whole
 
 
 class GroupNorm(nn.GroupNorm):
@@ -43,11 +43,13 @@ class ResBlock(nn.Module):
 
         h = conv(silu(norm(x))),   h = h (1 + scale) + shift,   out = x + conv(silu(norm(h)))
 
+    with (scale, shift) = Linear(silu(embedding)), or without that SiLU if `film_silu` is False.
     `x` is `(B, channels, H, W)`, `embedding` `(B, embedding_dim)`; returns the shape of `x`.
     """
 
-    def __init__(self, channels: int, embedding_dim: int, groups: int):
+    def __init__(self, channels: int, embedding_dim: int, groups: int, film_silu: bool = True):
         super().__init__()
+        self.film_silu = flag("film_silu", film_silu)
         channels, groups = whole("channels", channels), whole("groups", groups)
         embedding_dim = whole("embedding_dim", embedding_dim)
         if channels % groups:
@@ -66,6 +68,7 @@ class ResBlock(nn.Module):
                 f"got {tuple(x.shape)} and {tuple(embedding.shape)}"
             )
         silu = nn.functional.silu
+        embedding = silu(embedding) if self.film_silu else embedding
         scale, shift = self.film(embedding)[:, :, None, None].chunk(2, dim=1)  # (B, C, 1, 1) each
         h = self.conv1(silu(self.norm1(x)))
         h = h * (1 + scale) + shift
@@ -78,13 +81,15 @@ class Level(nn.Module):
     h = block(down(x)),   h = h + below(h) if there are more levels,   out = up(block(h))
     """
 
-    def __init__(self, channels: int, embedding_dim: int, groups: int, levels: int):
+    def __init__(
+        self, channels: int, embedding_dim: int, groups: int, levels: int, film_silu: bool = True
+    ):
         super().__init__()
+        block = channels, embedding_dim, groups
         self.down = nn.Conv2d(channels, channels, 4, stride=2, padding=1)
-        self.block1 = ResBlock(channels, embedding_dim, groups)
-        self.block2 = ResBlock(channels, embedding_dim, groups)
+        self.block1, self.block2 = (ResBlock(*block, film_silu) for _ in range(2))
         self.up = nn.ConvTranspose2d(channels, channels, 4, stride=2, padding=1)
-        self.below = Level(channels, embedding_dim, groups, levels - 1) if levels > 1 else None
+        self.below = Level(*block, levels - 1, film_silu) if levels > 1 else None
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         h = self.block1(self.down(x), embedding)

@@ -15,12 +15,20 @@ more level between the two blocks at the bottom.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from fmcore.checks import batch_time, class_labels, labels_in_range, like_weights, positive, whole
+from fmcore.checks import (
+    batch_time,
+    class_labels,
+    flag,
+    labels_in_range,
+    like_weights,
+    positive,
+    whole,
+)
 from fmcore.networks.blocks import GroupNorm, Level, ResBlock
 from fmcore.networks.embedding import TimeNetwork
 
@@ -34,7 +42,8 @@ class UNet(nn.Module):
     image sees every other.
     With `num_classes`, `label` is a `(B,)` integer tensor with values in [0, num_classes); the
     value `num_classes` and `label=None` both mean "no class", which classifier-free guidance needs.
-    `time_scale` is the scale of the `TimeEmbedding` (the reference network has 2 pi).
+    `time_scale` is the scale of the `TimeEmbedding` (the reference network has 2 pi), and
+    `film_silu=False` leaves out the SiLU between the embedding and FiLM, as version 0.1 did.
 
     Raises `ValueError` if widths and levels do not fit, if an image has other channels or sides, if
     a label is out of range, or if one is given to a network without classes.
@@ -45,6 +54,9 @@ class UNet(nn.Module):
     torch.Size([5, 1, 28, 28])
     """
 
+    # What a configuration means that was written before these arguments were there.
+    BEFORE: ClassVar[dict[str, Any]] = {"film_silu": False}
+
     def __init__(
         self,
         base: int = 64,
@@ -54,6 +66,7 @@ class UNet(nn.Module):
         num_classes: int | None = None,
         time_scale: float = 1000.0,
         levels: int = 2,
+        film_silu: bool = True,
     ):
         super().__init__()
         base, groups = whole("base", base), whole("groups", groups)
@@ -72,21 +85,25 @@ class UNet(nn.Module):
             num_classes=num_classes,
             time_scale=time_scale,
             levels=levels,
+            film_silu=flag("film_silu", film_silu),
         )
         self.embed_time = TimeNetwork(time_dim, time_scale)
         if num_classes is not None:
             self.embed_label = nn.Embedding(num_classes + 1, time_dim)  # the last is "no class"
+        film = time_dim, groups, film_silu
         self.enter = nn.Conv2d(in_channels, base, 3, padding=1)
-        self.block1 = ResBlock(base, time_dim, groups)
+        self.block1 = ResBlock(base, *film)
         self.down = nn.Conv2d(base, 2 * base, 4, stride=2, padding=1)
-        self.block2 = ResBlock(2 * base, time_dim, groups)
-        self.block3 = ResBlock(2 * base, time_dim, groups)
+        self.block2 = ResBlock(2 * base, *film)
+        self.block3 = ResBlock(2 * base, *film)
         self.up = nn.ConvTranspose2d(2 * base, base, 4, stride=2, padding=1)
-        self.block4 = ResBlock(base, time_dim, groups)
+        self.block4 = ResBlock(base, *film)
         self.leave = nn.Sequential(
             GroupNorm(groups, base), nn.SiLU(), nn.Conv2d(base, in_channels, 3, padding=1)
         )
-        self.below = Level(2 * base, time_dim, groups, levels - 2) if levels > 2 else None
+        self.below = (
+            Level(2 * base, time_dim, groups, levels - 2, film_silu) if levels > 2 else None
+        )
         # The layout that convolutions are fastest in. It is set here, once, because another layout
         # rounds differently: a network that is saved and loaded must give the same bits.
         self.to(memory_format=torch.channels_last)

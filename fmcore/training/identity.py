@@ -28,7 +28,7 @@ def identity(
 ) -> dict[str, Any]:
     """Network, path, data, loss and settings as plain values; data by their checksums."""
     return {
-        "network": f"{type(model).__name__}({getattr(model, 'config', '')})",
+        "network": f"{type(model).__name__}({_arguments(model)})",
         "path": describe_path(path),
         "data": fingerprint(x),
         "labels": "" if labels is None else fingerprint(labels),
@@ -36,6 +36,14 @@ def identity(
         "couple": describe(couple),
         **{k: v for k, v in asdict(config).items() if k not in _FREE},
     }
+
+
+def _arguments(model: nn.Module) -> Any:
+    """The configuration, without what it was before there was an argument for it."""
+    config, before = getattr(model, "config", ""), getattr(model, "BEFORE", {})
+    if not isinstance(config, dict):
+        return config
+    return {k: v for k, v in config.items() if (k, v) not in before.items()}
 
 
 def differences(ours: dict[str, Any], theirs: dict[str, Any]) -> list[str]:

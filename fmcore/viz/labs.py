@@ -67,10 +67,11 @@ def solver_lab(
 ) -> VBox:
     """A widget that solves x' = field(x, t) from `x0` `(B, 2)` with the solver and steps chosen.
 
-    Up to 16 particles are shown with their paths and every step marked, on top of a fine solution
-    (RK4, 200 steps) in grey; more with fading trails, on top of its end points. `solvers` are keys
-    of `SOLVERS`, or a `ButcherTableau`. The readout gives the evaluations of the field (NFE), the
-    milliseconds, and the mean distance of the end points from those of the fine solution.
+    Up to 16 particles are shown with their paths and up to 12 steps marked, on top of a fine
+    solution (RK4, 200 steps) in grey; more with fading trails, on top of its end points. `solvers`
+    are keys of `SOLVERS`, or a `ButcherTableau`. The readout gives the evaluations of the field
+    (NFE), the milliseconds, and the mean distance of the end points from those of the fine
+    solution.
 
     Raises ValueError if a solver is unknown, steps are outside [1, max_steps] or `x0` does not fit,
     ImportError without ipywidgets, and what the field raises in the first run. Later errors are

@@ -52,6 +52,28 @@ def test_group_norm_is_written_out_for_a_compiler_on_a_gpu_only(on_a_gpu, compil
     assert bool(asked) == (on_a_gpu and compiling)
 
 
+def reference_block(block, x, embedding):
+    """The source's block, from `torch.nn` alone: scale and shift are Linear(SiLU(embedding))."""
+    nn = torch.nn
+    norm1, norm2 = (nn.GroupNorm(2, 8) for _ in range(2))  # as they begin: weight 1, bias 0
+    to_film = nn.Sequential(nn.SiLU(), nn.Linear(4, 16))
+    to_film[1].load_state_dict(block.film.state_dict())
+    scale, shift = to_film(embedding).reshape(len(x), 2, 8, 1, 1).unbind(1)
+    h = block.conv1(nn.SiLU()(norm1(x))) * (1 + scale) + shift
+    return x + block.conv2(nn.SiLU()(norm2(h)))
+
+
+def test_film_takes_the_silu_of_the_embedding_unless_told_not_to():
+    torch.manual_seed(0)
+    block, x, embedding = ResBlock(8, 4, groups=2), noise(2, 8, 6, 6), 3 * noise(2, 4, seed=2)
+    torch.testing.assert_close(block(x, embedding), reference_block(block, x, embedding))
+    plain = ResBlock(8, 4, groups=2, film_silu=False)
+    plain.load_state_dict(block.state_dict())
+    silu = torch.nn.functional.silu(embedding)
+    torch.testing.assert_close(plain(x, silu), block(x, embedding))
+    assert not torch.allclose(plain(x, embedding), block(x, embedding), atol=1e-2)
+
+
 def test_film_scales_and_shifts_the_channels():
     torch.manual_seed(0)
     block, x = ResBlock(8, 4, groups=2), noise(2, 8, 6, 6)

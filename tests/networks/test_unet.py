@@ -4,7 +4,7 @@ import pytest
 import torch
 from small import noise, unet
 
-from fmcore.networks import MLP, UNet
+from fmcore.networks import MLP, ResBlock, UNet
 
 
 @pytest.mark.parametrize(("base", "parameters"), [(64, 1_135_361), (32, 334_337)])
@@ -126,13 +126,20 @@ def test_the_smallest_networks_work():
 def test_what_networks_are_unless_told_otherwise():
     assert UNet().config == dict(
         base=64, time_dim=128, groups=8, in_channels=1, num_classes=None, time_scale=1000.0,
-        levels=2,
+        levels=2, film_silu=True,
     )  # fmt: skip
     assert MLP().config == dict(dim=2, hidden=128, depth=3, time_dim=32, time_scale=20.0)
 
 
-def test_config_rebuilds_the_network():
-    model = unet(num_classes=3, time_scale=7.0, levels=3)
+def test_every_block_of_every_level_knows_whether_it_has_the_silu():
+    for silu in (True, False):
+        blocks = [m for m in unet(levels=4, film_silu=silu).modules() if isinstance(m, ResBlock)]
+        assert len(blocks) == 8 and all(block.film_silu is silu for block in blocks)
+
+
+@pytest.mark.parametrize("silu", [True, False])
+def test_config_rebuilds_the_network(silu):
+    model = unet(num_classes=3, time_scale=7.0, levels=3, film_silu=silu)
     torch.manual_seed(0)
     again = UNet(**model.config)
     x = noise(2, 1, 8, 8)
@@ -195,6 +202,8 @@ def test_impossible_networks_are_refused(kwargs):
         UNet(**kwargs)
     with pytest.raises(TypeError, match="levels must be a whole number of at least 2, got 2.5"):
         UNet(levels=2.5)
+    with pytest.raises(TypeError, match="film_silu must be .*got 1"):
+        UNet(film_silu=1)
 
 
 # ---- weights of a smaller network

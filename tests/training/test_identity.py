@@ -12,6 +12,7 @@ from small import pictures, unet, weights
 from fmcore.data import ImageData
 from fmcore.losses import cfm_loss, reference_loss, stratified_times
 from fmcore.paths import OTPath, ProbabilityPath, VPPath
+from fmcore.training.identity import identity
 
 
 def relabelled():
@@ -140,3 +141,14 @@ def test_a_network_of_ones_own_that_is_another(tmp_path):
     with pytest.raises(ValueError, match=message):
         train(tmp_path, resume=True, model=other)
     assert torch.equal(weights(other), before)
+
+
+def test_a_network_from_before_the_silu_is_what_it_was():
+    """Its checkpoints name no `film_silu`; they go on with the network that has none."""
+    before = identity(unet(film_silu=False), *rest())["network"]
+    assert "film_silu" not in before and "'levels': 2" in before
+    assert identity(unet(), *rest())["network"] != before
+
+
+def rest():
+    return OTPath(), torch.zeros(4, 1, 8, 8), None, config(), cfm_loss, None

@@ -132,7 +132,8 @@ export class FlowFigure {
     if (this.runsStale) computation.restart(state);
     this.runsStale = false;
     computation.work(milliseconds);
-    this.found = state.hover && inspect(this.field, t, state.hover, spec.conditionals);
+    const at = state.hover ?? state.probe;
+    this.found = at && inspect(this.field, t, at, spec.conditionals);
     const { look, target, found } = this;
     this.panels.forEach((panel, i) => {
       const { runs, paths, exact } = computation;

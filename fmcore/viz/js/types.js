@@ -142,7 +142,7 @@
  * @property {Span} span
  * @property {Look & Colors} look
  * @property {Cloud | null} target
- * @property {Inspection | null} found  under the pointer
+ * @property {Inspection | null} found  under the pointer, or at the probe
  * @property {import("./flow/run.js").Run | null} exact  the path of the starting point
  * @property {import("./flow/run.js").Run} [run]  of the particles
  * @property {import("./flow/run.js").Run} [path]  of the starting point

@@ -67,9 +67,11 @@ class FlowFigure(LivingFigure):
                 the same start
     span        (t0, t1), times of source and target; t1 < t0 follows the field backward
     t           None plays from the source; a time in `span` waits there
-    start       the point whose path is shown with every step marked
-    conditionals  whether the pointer on a marginal field shows the conditional paths through the
-                point; the field is the mean of their velocities, weighted by the posterior
+    start       the point whose path is shown with its steps marked: each, or evenly chosen ones if
+                there are more than twelve
+    probe       a point at which the field is shown as long as the pointer is nowhere; or None
+    conditionals  whether pointer and probe show the conditional paths through the point of a
+                marginal field; the field is the mean of their velocities, weighted by the posterior
     height      of the whole figure in CSS pixels
 
     Raises TypeError or ValueError that says what does not fit: a field that is not of the plane or
@@ -99,6 +101,7 @@ class FlowFigure(LivingFigure):
         extent: Extent = (-3.0, 3.0, -3.0, 3.0),
         particles: int = 600,
         start: Sequence[float] | None = None,
+        probe: Sequence[float] | None = None,
         seed: int = 0,
         resolution: tuple[int, int] = (33, 17),
         conditionals: bool = True,
@@ -124,6 +127,7 @@ class FlowFigure(LivingFigure):
             "playing": t is None,
             "seed": whole("seed", seed, 0, MOST_SEED),
             "start": _start(start, self.extent),
+            "probe": None if probe is None else list(numbers("probe", probe, "x", "y")),
         }
         self.spec: dict[str, Any] = {
             "field": field_data(field, self.extent, self.span, _resolution(resolution)),

@@ -1,4 +1,4 @@
-"""The still of a flow figure: field, particles with trails and one path, drawn by matplotlib."""
+"""The still of a flow figure: field, particles with trails, one path, a probe, by matplotlib."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ from typing import Any
 import torch
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from fmcore.fields import MarginalField
 from fmcore.solvers import ButcherTableau, odeint
 
 from ..stills import plots
 from ..stills.plane import Field, as_input
 from ..theme import COLORS, theme
+from .probe import draw_probe
 from .sources import Source
 
 FRAMES = 25  # states of each particle, for its trail
 TRAIL = 0.22  # share of the time so far that a trail reaches back
 MOST_TARGETS = 600  # dots of the target
+RECEDED = 0.3  # opacity of the particles where conditional paths are shown
 
 
 def still(field: Field, source: Source, target: Source | None, spec: dict[str, Any]) -> Figure:
@@ -99,8 +103,13 @@ def _panel(ax: Axes, run: _Run, source: Source, target: Source | None, t: float)
         plots.quiver(run.field, t, extent=extent, ax=ax)
     if views["particles"]:
         times = torch.linspace(t - TRAIL * (t - t0), t, FRAMES)
-        plots.particles(run.states(x0, times), extent=extent, ax=ax)
+        paths = state["probe"] and spec["conditionals"] and isinstance(run.field, MarginalField)
+        color = to_rgba(COLORS["path"], RECEDED if paths else 1.0)
+        plots.particles(run.states(x0, times), extent=extent, ax=ax, color=[color])
     times = torch.linspace(t0, t1, run.choice["steps"] + 1)
     path = run.states(torch.tensor([state["start"]]), times)[:, 0]
     color, marker = run.solver["color"], run.solver["marker"]
     plots.path(path, method=run.tableau, color=color, marker=marker, extent=extent, ax=ax)
+    if state["probe"]:
+        given = {"span": (t0, t1), "extent": extent, "conditionals": spec["conditionals"]}
+        draw_probe(ax, run.field, state["probe"], t, **given)

@@ -9,6 +9,7 @@ default dtype. An `extent` is `(xmin, xmax, ymin, ymax)`. Colours, type and fram
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
@@ -42,6 +43,7 @@ __all__ = [
 ]
 
 SQUARE = (-3.0, 3.0, -3.0, 3.0)
+MOST_MARKS = 12  # on one path: more of them would hide it
 
 
 def quiver(
@@ -181,7 +183,9 @@ def path(
     ax: Axes | None = None,
     extent: Extent | None = None,
 ) -> Axes:
-    """Trajectories `xs`, `(T, 2)` or `(T, B, 2)`, as lines with every step marked.
+    """Trajectories `xs`, `(T, 2)` or `(T, B, 2)`, as lines with their steps marked.
+
+    Of more than twelve steps, evenly chosen ones are marked, the last among them.
 
     `method` is a solver, a key of `SOLVERS` or a `ButcherTableau`, whose colour, marker and legend
     label the line gets; `label`, `color` and `marker` override them. Without a solver it is a
@@ -203,11 +207,12 @@ def path(
         style["color"] = color
     if marker is not None:
         style["marker"] = marker
-    dense = len(states) > 41  # many steps, small marks
-    style["markersize"] = rcParams["lines.markersize"] * (0.55 if dense else 1.0)
+    steps = len(states) - 1
+    every = max(math.ceil(steps / MOST_MARKS), 1)
     ax = plane(ax, extent)
     for i in range(states.shape[1]):
-        ax.plot(*states[:, i].T, label=label if i == 0 else None, **style)
+        (line,) = ax.plot(*states[:, i].T, label=label if i == 0 else None, **style)
+        line.set_markevery((steps % every, every))
     return ax
 
 

@@ -1,13 +1,20 @@
-// What the hand asks for: the path from one starting point with every step marked, and the field at
+// What the hand asks for: the path from one starting point with its steps marked, and the field at
 // one point; of a marginal field also the conditional paths whose mean it is.
 
 import { arrow, blend, fade, line, marks } from "./draw.js";
 
 /** @typedef {import("./camera.js").Camera} Camera */
 
-// Marks of the steps, in pixels: as large as the shortest steps allow, on the whole.
+// Marks of the steps, in pixels: as large as their distance allows, on the whole.
 const [LEAST_MARK, MOST_MARK, MARK_IN_STEP] = [1.5, 3.4, 0.3];
 const NOW = 5.4; // pixels, the mark of the particle itself
+const MOST_MARKS = 12; // of a path: more of them would hide it
+
+/**
+ * So many steps, n in all, share one mark: the last step always has one.
+ * @param {number} n
+ */
+export const stepsPerMark = (n) => Math.ceil(n / MOST_MARKS);
 
 /**
  * The exact path, the solver's path with its steps, and where the particle is at time t.
@@ -23,9 +30,12 @@ export function drawPath(ctx, camera, { path, exact, t, look }) {
   const color = look.tint(own);
   line(ctx, camera, points, 4, fade(look.stage, 0.6));
   line(ctx, camera, points, 2, color);
-  const step = (lengthOf(points) * camera.scale) / path.steps;
-  const radius = Math.min(MOST_MARK, Math.max(LEAST_MARK, MARK_IN_STEP * step));
-  marks(ctx, camera, steps.slice(1), marker, radius, color, look.stage);
+  const n = steps.length - 1;
+  const every = stepsPerMark(n);
+  const marked = steps.filter((_, k) => k > 0 && (n - k) % every === 0);
+  const apart = (lengthOf(points) * camera.scale * every) / n;
+  const radius = Math.min(MOST_MARK, Math.max(LEAST_MARK, MARK_IN_STEP * apart));
+  marks(ctx, camera, marked, marker, radius, color, look.stage);
   const [x, y] = [new Float64Array(1), new Float64Array(1)];
   path.at(t, x, y);
   marks(ctx, camera, [[x[0], y[0]]], marker, NOW, color, look.stage);

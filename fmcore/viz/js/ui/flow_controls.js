@@ -11,11 +11,12 @@ import { capitalized, number, plural } from "./words.js";
  * @property {number} steps
  * @property {number} tolerance  of a solver that chooses its steps
  * @property {Choice | null} compare  the second run, from the same start
- * @property {Point} start  of the path that is shown with every step
+ * @property {Point} start  of the path that is shown with its steps
  * @property {number} seed  of the particles
  * @property {Record<string, boolean>} views  the layers that are shown
  * @property {number} share  of the whole time
  * @property {boolean} playing
+ * @property {Point | null} probe  the point at which the field is shown at rest
  * @property {Point | null} hover  the point under the pointer
  */
 
@@ -36,6 +37,7 @@ export const STALE = {
   views: "field",
   share: "front",
   playing: "front",
+  probe: "front",
   hover: "front",
 };
 

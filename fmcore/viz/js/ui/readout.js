@@ -1,5 +1,6 @@
 // The figure in words: what was computed, at what cost, and with what result.
 
+import { stepsPerMark } from "../layers/probe_layer.js";
 import { make, setText } from "./controls.js";
 import { number, plural, small } from "./words.js";
 
@@ -11,7 +12,7 @@ const pair = ([x, y]) => `(${number(x)}, ${number(y)})`;
 const percent = (share) => `${share < 1e-4 ? "less than 0.01" : (100 * share).toPrecision(2)} %`;
 
 /**
- * The text at a point under the pointer.
+ * The text at the point that is looked at.
  * @param {Inspection} inspection
  */
 export function describePoint({ at, v, paths, count }) {
@@ -49,8 +50,10 @@ export class Readout {
       panels[i].label.replaceChildren(dot(), `${label}, ${plural(steps, "step")}`);
       const evaluations = make("abbr", { title: "number of function evaluations" }, "NFE");
       const end = off === null ? ". " : `: ${where} ${small(off)} off the exact path. `;
+      const every = stepsPerMark(steps);
+      const marked = every > 1 ? `One mark for ${every} steps. ` : "";
       const cost = [`, ${plural(steps, "step")}, `, evaluations, `\u00a0${nfe}`];
-      return make("div", {}, dot(), make("b", {}, label), ...cost, end);
+      return make("div", {}, dot(), make("b", {}, label), ...cost, end, marked);
     };
     const lines = [run(report, 0, "the ring’s path ends")];
     const rest = [];
