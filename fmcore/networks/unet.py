@@ -20,15 +20,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from fmcore.checks import (
-    batch_time,
-    class_labels,
-    flag,
-    labels_in_range,
-    like_weights,
-    positive,
-    whole,
-)
+from fmcore.checks import batch_time, class_labels, labels_in_range, like_weights, positive, whole
 from fmcore.networks.blocks import GroupNorm, Level, ResBlock
 from fmcore.networks.embedding import TimeNetwork
 
@@ -85,7 +77,7 @@ class UNet(nn.Module):
             num_classes=num_classes,
             time_scale=time_scale,
             levels=levels,
-            film_silu=flag("film_silu", film_silu),
+            film_silu=film_silu,
         )
         self.embed_time = TimeNetwork(time_dim, time_scale)
         if num_classes is not None:
