@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgba
+from matplotlib.colors import to_hex, to_rgba
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -104,8 +104,8 @@ def _panel(ax: Axes, run: _Run, source: Source, target: Source | None, t: float)
     if views["particles"]:
         times = torch.linspace(t - TRAIL * (t - t0), t, FRAMES)
         paths = state["probe"] and spec["conditionals"] and isinstance(run.field, MarginalField)
-        color = to_rgba(COLORS["path"], RECEDED if paths else 1.0)
-        plots.particles(run.states(x0, times), extent=extent, ax=ax, color=[color])
+        color = to_hex(to_rgba(COLORS["path"], RECEDED if paths else 1.0), keep_alpha=True)
+        plots.particles(run.states(x0, times), extent=extent, ax=ax, color=color)
     times = torch.linspace(t0, t1, run.choice["steps"] + 1)
     path = run.states(torch.tensor([state["start"]]), times)[:, 0]
     color, marker = run.solver["color"], run.solver["marker"]

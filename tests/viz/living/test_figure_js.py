@@ -30,6 +30,7 @@ from fmcore.paths import OTPath, ProbabilityPath, VPPath
 from fmcore.solvers import SOLVERS, odeint
 from fmcore.viz import FlowFigure
 from fmcore.viz.living.bundle import bundle
+from fmcore.viz.living.probe import conditional_paths
 from fmcore.viz.living.spec import distribution_data, field_data, pack
 from fmcore.weights import FlowModel
 
@@ -385,6 +386,12 @@ def test_conditional_paths_average_to_the_marginal_velocity(js, path, tolerance)
     mean = [[sum(one["weight"] * one[k] for one in found)] for k in ("u", "v")]
     close(mean, field(x, t), tolerance)
     at = torch.tensor(t, dtype=torch.float64)
+    still = conditional_paths(field, x[0].tolist(), t)
+    for name, of_still in (("from", still.source), ("to", still.target)):
+        ours = torch.tensor([one[name] for one in found], dtype=torch.float64)
+        assert torch.allclose(ours, of_still, atol=tolerance)
+    assert torch.allclose(weights, still.weight, atol=1e-9)
+    assert torch.allclose(still.weight @ still.velocity, field(x, t)[0], atol=1e-9)
     for one in found:  # each path passes through the point
         through = path.a(at) * torch.tensor(one["to"]) + path.b(at) * torch.tensor(one["from"])
         assert torch.allclose(through.double(), x[0], atol=1e-6)

@@ -243,6 +243,35 @@ def test_the_pointer_shows_the_likeliest_of_many_conditional_paths(picture):
     assert len(ends) > 60 and ends[:, 0].min() > 1.5  # the sixty nearest to (2, 0)
 
 
+def test_a_probe_is_shown_as_long_as_the_pointer_is_nowhere(picture):
+    two = MarginalField(GaussianMixture([[-2.0, 0.0], [2.0, 0.0]], 0.05), OTPath())
+    shown = picture(two, t=0.5, probe=(0.0, 0.6))
+    at_rest = shown.layer(FRONT)
+    assert shown.state()["hover"]["at"] == [0.0, 0.6]
+    assert "mean over 2 conditional paths" in shown.page.locator(".fm-note").inner_text()
+    ends = shown.points(like(at_rest, COLORS["target"]))
+    assert (ends[:, 0] < -1.5).sum() > 6 and (ends[:, 0] > 1.5).sum() > 6
+    assert shown.set(hover=[1.0, 0.0])["hover"]["at"] == [1.0, 0.0]
+    assert (shown.layer(FRONT) != at_rest).any()
+    assert shown.set(hover=None)["hover"]["at"] == [0.0, 0.6]
+    assert (shown.layer(FRONT) == at_rest).all()
+
+
+@pytest.mark.parametrize(("steps", "marked"), [(5, 5), (12, 12), (13, 7), (40, 10)])
+def test_a_path_of_many_steps_has_at_most_twelve_marks(picture, steps, marked):
+    """Straight ahead in even steps; the largest mark is the particle, at the end of the path."""
+    shown = picture(Uniform((5.0, 0.0)), start=(-2.5, 0.0), solver="euler", steps=steps)
+    mask = like(shown.layer(FRONT), COLORS["euler"])
+    discs = ndimage.binary_opening(mask, np.ones((5, 5)))  # without the line
+    middles = [[(s.start + s.stop - 1) / 2 for s in part] for part in parts(discs)]
+    found = sorted(shown.plane(*middle)[0] for middle in middles)
+    every = math.ceil(steps / 12)
+    wanted = [-2.5 + 5 * k / steps for k in range(1, steps + 1) if (steps - k) % every == 0]
+    assert len(wanted) == marked and found == pytest.approx(wanted, abs=0.05)
+    words = shown.page.locator(".fm-readout").inner_text()
+    assert (f"One mark for {every} steps" in words) == (every > 1)
+
+
 def test_the_vector_at_the_pointer_points_along_the_wind(picture):
     shown = picture(Uniform((0.0, -1.0)))
     empty = shown.layer(FRONT)

@@ -98,6 +98,24 @@ def test_the_still_of_a_comparison_shows_both():
     assert titles == ["Heun, 3 steps, t = 1.00", "Dormand–Prince, adaptive, t = 1.00"]
 
 
+def test_the_still_shows_the_probe():
+    """Where the conditional paths through the point end, and their mean."""
+    field = MarginalField(Empirical([[-2.0, 0.0], [2.0, 0.0]]), OTPath())
+    given = {"t": 0.5, "span": (0.0, 0.99), "particles": 9, "views": ("particles",)}
+    bare = FlowFigure(field, **given).still().axes[0]
+    (ax,) = FlowFigure(field, **given, probe=(0.0, 0.6)).still().axes
+    ends = [line.get_xydata()[0] for line in ax.lines[len(bare.lines) :]]
+    wanted = [[1.96 * side, 0.012] for side in (-1, 1)]  # t = 0.99, from (∓2, 1.2) to (±2, 0)
+    assert np.allclose(sorted(map(list, ends[:2])), wanted) and np.allclose(ends[2], [0.0, 0.6])
+    arrows = [text for text in ax.texts if text.arrow_patch]
+    assert len(arrows) == 3 and not bare.texts
+    mean = np.subtract(arrows[-1].xyann, arrows[-1].xy) * -1
+    u = field(torch.tensor([[0.0, 0.6]], dtype=torch.float64), 0.5)[0].numpy()
+    assert abs(np.cross([*mean, 0], [*u, 0])[2]) < 1e-9 and mean @ u > 0
+    plain = FlowFigure(field, **given, probe=(0.0, 0.6), conditionals=False).still().axes[0]
+    assert len([text for text in plain.texts if text.arrow_patch]) == 1
+
+
 def test_nothing_is_asked_of_another_host(tmp_path):
     figure = FlowFigure(MARGINAL, particles=20)
     figure.save_html(tmp_path / "figure.html")
@@ -131,6 +149,7 @@ def test_what_is_chosen_reaches_the_figure():
         t=0.25,
         views=["streamlines"],
         start=(1, 2),
+        probe=(0, -1),
         seed=4,
         extent=(-1, 1, -2, 2),
     )
@@ -139,6 +158,8 @@ def test_what_is_chosen_reaches_the_figure():
     assert state["compare"]["solver"] == "euler" and state["compare"]["steps"] == 3
     assert state["views"] == {"arrows": False, "streamlines": True, "particles": False}
     assert state["start"] == [1.0, 2.0] and not state["playing"]
+    assert state["probe"] == [0.0, -1.0]
+    assert FlowFigure(MARGINAL).spec["start_state"]["probe"] is None
     assert figure.target is MIX
     assert FlowFigure(MARGINAL, compare=5).spec["start_state"]["compare"]["solver"] == "heun"
     only = FlowFigure(MARGINAL, solvers=("euler",), solver="bosh3", compare="rk4")
@@ -185,6 +206,8 @@ def nan_inside(x, t):
         (ValueError, "span", MARGINAL, {"span": (1.0, 1.0)}),
         (ValueError, "extent", MARGINAL, {"extent": (1, -1, 0, 1)}),
         (ValueError, "start", MARGINAL, {"start": (0.0, float("nan"))}),
+        (ValueError, "probe", MARGINAL, {"probe": (0.0, float("nan"))}),
+        (TypeError, "probe", MARGINAL, {"probe": 0.5}),
         (ValueError, "nodes of resolution", MARGINAL, {"resolution": (3, 3)}),
         (ValueError, "times of resolution", MARGINAL, {"resolution": (33, 3)}),
         (ValueError, "source", MARGINAL, {"source": "gauss"}),

@@ -167,8 +167,18 @@ def test_a_path_marks_every_step_in_the_style_of_its_solver():
     for k, line in enumerate(ax.lines):
         np.testing.assert_allclose(line.get_xydata(), xs[:, k].detach(), atol=1e-6)
         assert (line.get_color(), line.get_marker()) == (style.color, style.marker)
-        assert line.get_markevery() is None
+        assert line.get_markevery() == (0, 1)
     assert ax.get_legend_handles_labels()[1] == ["RK4"]  # one entry, however many trajectories
+
+
+@pytest.mark.parametrize(
+    ("steps", "marked"),
+    [(12, range(13)), (13, range(1, 14, 2)), (24, range(0, 25, 2)), (40, range(0, 41, 4))],
+)
+def test_a_path_of_many_steps_has_marks_far_enough_apart(steps, marked):
+    line = plots.path(spiral(steps + 1, 1), method="rk4").lines[0]
+    start, every = line.get_markevery()
+    assert list(range(steps + 1))[start::every] == list(marked)
 
 
 def test_a_path_of_a_solver_of_ones_own_is_ink_and_dots(own_solver):

@@ -51,7 +51,7 @@ function lengthOf(points) {
   return sum;
 }
 
-const REACH = 100; // pixels: the length of an arrow at full speed
+const REACH = 100; // pixels: the length of an arrow at full speed, or of the fastest path's
 const MOST_REACH = 150;
 const PARTS = 24; // of a conditional path, in six pieces of one colour each
 const PIECE = 4;
@@ -59,7 +59,9 @@ const LIKELY = 50; // a path so many times less likely than the likeliest is lef
 const WITH_ARROW = 0.02; // the least weight of a path that gets an arrow of its own
 
 /**
- * The vector at the pointer; and the likeliest conditional paths, broader and stronger the likelier.
+ * The vector at a point; and the likeliest conditional paths, broader and stronger the likelier. Where
+ * there are any, their vectors and the mean share a scale of their own: late fields are much faster
+ * than early ones, and the mean would be lost.
  * @param {Context} ctx
  * @param {Camera} camera
  * @param {Scene} scene
@@ -79,9 +81,10 @@ export function drawProbe(ctx, camera, { found, span, look }, field, fullSpeed) 
     }
     marks(ctx, camera, [points[PARTS]], "o", 1.6 + 3 * weight, look.target, look.stage);
   }
+  const fastest = Math.max(...likely.map(({ u, v: w }) => Math.hypot(u, w)));
   /** @type {(u: number, w: number, thickness: number, color: string) => void} */
   const vector = (u, w, thickness, color) => {
-    const reach = REACH / fullSpeed;
+    const reach = REACH / (likely.length ? fastest : fullSpeed);
     const length = Math.hypot(u, w) * reach;
     const scale = Math.min(1, MOST_REACH / (length || 1)) * reach;
     ctx.beginPath();
