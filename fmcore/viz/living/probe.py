@@ -78,7 +78,8 @@ def draw_probe(
         reach = reach * min(1.0, MOST_REACH * width / max(float(np.hypot(*reach)), 1e-12))
         tip = {"arrowstyle": "-|>,head_width=0.25,head_length=0.5", "shrinkA": 0, "shrinkB": 0}
         style = {"color": color, "alpha": alpha, "lw": thickness, "mutation_scale": 12}
-        ax.annotate("", tuple(at + reach), tuple(at), arrowprops={**tip, **style}, zorder=zorder)
+        end = (at[0] + reach[0], at[1] + reach[1])
+        ax.annotate("", end, (at[0], at[1]), arrowprops={**tip, **style}, zorder=zorder)
 
     if conditionals and isinstance(field, MarginalField):
         paths = conditional_paths(field, at, t)
