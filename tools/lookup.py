@@ -97,6 +97,16 @@ def by(score: str, solver: str, nfe: float, grid: str | None = None) -> float:
     return mean("mnist", score, **plain(solver) | {"nfe": float(nfe), "grid": grid})
 
 
+def on_gpu(solver: str, steps: int) -> dict:
+    """What the shipped network got on a GPU, from 10,000 samples, with even steps."""
+    return row("mnist_gpu", **plain(solver), steps=steps)
+
+
+def late_reference() -> dict:
+    """The reference network, sampled as its script does it."""
+    return row("mnist_gpu", model="reference", solver="rk4, half a step late")
+
+
 def change(moment: str) -> list[float]:
     """Small trainings under a weight: by how many per cent their loss there is another."""
     runs = matching("small_runs", what="weight")

@@ -91,28 +91,42 @@ The first epoch, with a mean of {loss(0):.2f}, lies far above the frame
 After three of the 150 epochs the loss is {loss(2):.3f}
 """,
     "book/10_sampling.ipynb": r"""
-the best of the four at every price: {ten('frechet'):.2f} after 10 evaluations, where Euler has
-{ten('frechet', 'euler'):.2f} and Heun {ten('frechet', 'heun'):.2f}.
+the best of these four solvers at every number of evaluations in the table: {ten('frechet'):.2f}
+after 10 evaluations, where Euler has {ten('frechet', 'euler'):.2f} and Heun
+{ten('frechet', 'heun'):.2f}.
+
+RK4 with a last midpoint step has {by('frechet', 'rk4, midpoint at the end', 18):.3f} with 18
+evaluations, where midpoint has {by('frechet', 'midpoint', 20):.3f} with 20
 
 after 20 it reads {100 * by('readable', 'midpoint', 20):.0f} % of midpoint's and
 {100 * by('readable', 'rk4', 20):.0f} % of RK4's.
 
-two and a half grey levels, get {real('frechet', 0.02):.2f}, and with noise of 0.1 they get
-{real('frechet', 0.1):.1f}, as much
+two and a half grey levels, have a Fréchet distance of {real('frechet', 0.02):.2f}, and with noise
+of 0.1 they have {real('frechet', 0.1):.1f}.
 
-With a last step by the midpoint rule RK4 is good by both:
-{by('frechet', 'rk4, midpoint at the end', 18):.2f} and
-{100 * by('readable', 'rk4, midpoint at the end', 18):.0f} % with 18 evaluations.
+the glued halves, of which {100 * bound('readable', 'ceiling'):.0f} % can be read, while of the
+noisy images {100 * real('readable', 0.1):.1f} % can.
 
-The reader accepts {100 * ten('readable', 'euler'):.0f} % after 10 of them and
-{100 * by('readable', 'euler', 20):.0f} % after 20, and {100 * bound('readable', 'floor'):.0f} % of
-real digits.
+20 Euler steps get {on_gpu('euler', 20)['frechet']:.2f}, and midpoint gets
+{on_gpu('midpoint', 20)['frechet']:.2f} with 40 evaluations and
+{on_gpu('midpoint', 50)['frechet']:.2f} with 100.
 
-fewer of them can be read: {100 * by('readable', 'heun', 10, 'late'):.0f} % instead of
+precision rises from {on_gpu('euler', 20)['precision']:.2f} to
+{on_gpu('midpoint', 50)['precision']:.2f} between 20 Euler steps and 100 evaluations of midpoint,
+recall from {on_gpu('euler', 20)['recall']:.2f} to {on_gpu('midpoint', 50)['recall']:.2f}.
+
+It reads {100 * ten('readable', 'euler'):.0f} % of the digits after 10 Euler steps and
+{100 * by('readable', 'euler', 20):.0f} % after 20, against {100 * bound('readable', 'floor'):.0f} %
+of real ones.
+
+fewer digits can be read: {100 * by('readable', 'heun', 10, 'late'):.0f} % instead of
 {100 * ten('readable', 'heun'):.0f} %.
 
 small steps near the noise: {by('frechet', 'euler', 10, 'early'):.2f} and
 {100 * by('readable', 'euler', 10, 'early'):.0f} %.
+
+their Fréchet distance is {late_reference()['frechet']:.2f} with the bug and
+{row('mnist_gpu', model='reference', solver='rk4', steps=25)['frechet']:.2f} without it
 """,
     "book/built.md": r"""
 A figure weighs about {round(row('figure', what='sizes')['scripts_bytes'], -4) / 1000:.0f} kB
@@ -157,10 +171,10 @@ A first visit to the landing page loads {row('figure', page='index')['all_gzip_b
 MB with all styles and fonts, and a chapter with living figures {min(pages()):.1f} to
 {max(pages()):.1f} MB.
 
-`fit`, the bare loop and the reference's way differ by at most {max(step(who)['ratio'] for who in
-('fmcore', 'reference')) * 100 - 100:.0f} % in time.
+`fit`, the bare loop and the reference's procedure differ by at most {max(step(who)['ratio'] for
+who in ('fmcore', 'reference')) * 100 - 100:.0f} % in time.
 
-What pays is bf16 with a compiler: {step('fmcore, bf16, compiled')['images_per_second']:.0f}
+What helps is bf16 with a compiler: {step('fmcore, bf16, compiled')['images_per_second']:.0f}
 images a second instead of {step('fmcore')['images_per_second']:.0f}.
 
 The last three columns judge 10,000 samples of five midpoint steps, by the measure explained in
