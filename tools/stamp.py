@@ -45,6 +45,7 @@ PLACES: dict[str, list[tuple[str, str]]] = {
         ),
     ],
     "book/[0-9m]*.ipynb": [FIRST_CELL],
+    "book/inside_a_solver.ipynb": [FIRST_CELL],
 }
 
 
