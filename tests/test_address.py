@@ -140,7 +140,7 @@ def test_the_first_cell_says_what_to_do_where_there_is_no_library(copy):
         [sys.executable, "-c", hidden + first], cwd=copy, capture_output=True, text=True
     )
     assert ran.returncode != 0 and "ModuleNotFoundError" in ran.stderr
-    assert 'In a copy of the repository of this book, run:\n    pip install ".[labs]"' in ran.stdout
+    assert 'In a copy of this repository, run:\n    pip install ".[labs]"' in ran.stdout
 
 
 @pytest.mark.parametrize("address", ["", ADDRESS])

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ADDRESS = re.compile(r"https://github\.com/[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+")
 
 FIRST_CELL = (
-    '    print("fmcore is not installed. In a copy of the repository of this book, run:")\n'
+    '    print("fmcore is not installed. In a copy of this repository, run:")\n'
     "    print('    pip install \".[labs]\"')\n"
     "    raise",
     '    %pip install -q "fmcore[labs] @ git+{address}"',
