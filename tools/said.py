@@ -115,9 +115,9 @@ precision rises from {on_gpu('euler', 20)['precision']:.2f} to
 {on_gpu('midpoint', 50)['precision']:.2f} between 20 Euler steps and 100 evaluations of midpoint,
 recall from {on_gpu('euler', 20)['recall']:.2f} to {on_gpu('midpoint', 50)['recall']:.2f}.
 
-It reads {100 * ten('readable', 'euler'):.0f} % of the digits after 10 Euler steps and
-{100 * by('readable', 'euler', 20):.0f} % after 20, against {100 * bound('readable', 'floor'):.0f} %
-of real ones.
+That share is {100 * ten('readable', 'euler'):.0f} % after 10 Euler steps and
+{100 * by('readable', 'euler', 20):.0f} % after 20, and {100 * bound('readable', 'floor'):.0f} %
+for real ones.
 
 fewer digits can be read: {100 * by('readable', 'heun', 10, 'late'):.0f} % instead of
 {100 * ten('readable', 'heun'):.0f} %.
