@@ -44,9 +44,12 @@ three linear layers, {row('lenet', what='network')['parameters']:,} parameters
 shared with other work: {row('lenet', what='network')['seconds']:.0f} s
 """,
     "book/08_navigator.ipynb": r"""
-two levels get a Fréchet distance of {short('our recipe')['frechet']:.2f}, and three get {short('a
+$s = 2\pi$ gives a Fréchet distance of {short('time turns once')['frechet']:.2f} and $s = 1000$
+one of {short('our recipe')['frechet']:.2f}
+
+two levels get a Fréchet distance of {short('our recipe')['frechet']:.2f} and three get {short('a
 third level')['frechet']:.2f} (less is better; real images have {short('our
-recipe')['frechet_floor']:.2f})
+recipe')['frechet_floor']:.2f};
 """,
     "book/09_training_on_mnist.ipynb": r"""
 on an H200 in {gpu('our recipe, seed 0')['seconds']:.0f} seconds, after
