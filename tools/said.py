@@ -52,16 +52,18 @@ third level')['frechet']:.2f} (less is better; real images have {short('our
 recipe')['frechet_floor']:.2f};
 """,
     "book/09_training_on_mnist.ipynb": r"""
-on an H200 in {gpu('our recipe, seed 0')['seconds']:.0f} seconds, after
-{gpu('the reference recipe, our way')['seconds_before_first_report']:.0f} of compiling
+on an H200 this took {short('a third level')['seconds']:.0f} seconds, {short('a third
+level')['seconds_before_first_report']:.0f} of them compiling
 
 falls ever more slowly to {loss(149):.4f}
 
-an H200 needs {gpu('our recipe, seed 0')['seconds']:.0f} seconds, and the Fréchet distance of
-[Sampling](10_sampling.ipynb) is {gpu('our recipe, seed 0')['frechet']:.2f} then
+On an H200 this network took {short('a third level')['seconds']:.0f} seconds, with compilation, and
+its samples have a Fréchet distance ([Sampling](10_sampling.ipynb)) of {short('a third
+level')['frechet']:.2f}
 
-where the network of the book gets {row('mnist_gpu', **plain('midpoint'), steps=5)['frechet']:.2f}
-and real images {gpu('our recipe, seed 0')['frechet_floor']:.2f}
+Two levels get {gpu('our recipe, seed 0')['frechet']:.2f} after 50 epochs, the network of the book
+{row('mnist_gpu', **plain('midpoint'), steps=5)['frechet']:.2f}, and real images
+{gpu('our recipe, seed 0')['frechet_floor']:.2f}
 
 logit-normal times get a Fréchet distance of {short('t logit-normal')['frechet']:.2f}, and uniform
 ones {short('t uniform')['frechet']:.2f}
@@ -78,10 +80,10 @@ So the 50 epochs take {gpu('our recipe, seed 0')['seconds']:.0f} seconds
 
 would take {script('seconds_of_50_epochs'):.0f} on the same card
 
-on the way to {gpu('our recipe, seed 0')['seconds']:.0f} seconds
+`fit` reaches {gpu('our recipe, seed 0')['seconds']:.0f} seconds by
 
-the average was ahead at {sum(run['ahead'] for run in matching('small_runs', what='walk')):d}
-looks of {sum(len(run['looks']) for run in matching('small_runs', what='walk')):d}
+the average had the smaller loss in {sum(run['ahead'] for run in matching('small_runs',
+what='walk')):d} of {sum(len(run['looks']) for run in matching('small_runs', what='walk')):d}
 
 (`benchmarks/small_runs.py`): {abs(max(change('middle'))):.0f} to {-min(change('middle')):.0f} %
 less in the middle, {min(change('last')):.0f} to {max(change('last')):.0f} % more at the last
