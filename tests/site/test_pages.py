@@ -24,7 +24,7 @@ FIGURES = {
     "book/01_wind": 3,
     "book/02_following_the_wind": 2,
     "book/03_conservation": 1,
-    "book/04_paths": 3,
+    "book/04_paths": 2,
     "book/05_conditional_flow_matching": 1,
     "book/10_sampling": 1,
 }

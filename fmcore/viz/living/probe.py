@@ -30,7 +30,7 @@ MOST_PATHS = 60  # conditional paths shown: the likeliest, unless
 LIKELY = 50  # times less likely than the likeliest
 WITH_ARROW = 0.02  # the least weight of a path that gets an arrow of its own
 PARTS = 24  # of a conditional path, from the colour of the source to that of the target
-REACH = 0.18  # widths of the extent: an arrow at full speed, or of the fastest path, and
+REACH = 0.2  # widths of the extent: an arrow at full speed, or of the fastest path, and
 MOST_REACH = 0.27  # of any
 FULL_SPEED = 0.9  # an arrow of full length is as fast as all but the fastest tenth
 
@@ -91,7 +91,8 @@ def draw_probe(
             "time", [COLORS[role] for role in ("source", "path", "target")]
         )((np.arange(PARTS) + 0.5) / PARTS)
         weights = paths.weight[:count].numpy()
-        full = float(paths.velocity[:count].norm(dim=1).max())  # one scale for them and their mean
+        arrows = int((weights >= WITH_ARROW).sum()) or count  # one scale for them and their mean
+        full = float(paths.velocity[:arrows].norm(dim=1).max())
         for line, weight, v in reversed(
             list(zip(lines, weights, paths.velocity[:count].numpy(), strict=True))
         ):

@@ -51,7 +51,7 @@ function lengthOf(points) {
   return sum;
 }
 
-const REACH = 100; // pixels: the length of an arrow at full speed, or of the fastest path's
+const REACH = 110; // pixels: the length of an arrow at full speed, or of the fastest path's
 const MOST_REACH = 150;
 const PARTS = 24; // of a conditional path, in six pieces of one colour each
 const PIECE = 4;
@@ -81,7 +81,9 @@ export function drawProbe(ctx, camera, { found, span, look }, field, fullSpeed) 
     }
     marks(ctx, camera, [points[PARTS]], "o", 1.6 + 3 * weight, look.target, look.stage);
   }
-  const fastest = Math.max(...likely.map(({ u, v: w }) => Math.hypot(u, w)));
+  const withArrow = likely.filter(({ weight }) => weight >= WITH_ARROW);
+  const scaled = withArrow.length ? withArrow : likely;
+  const fastest = Math.max(...scaled.map(({ u, v: w }) => Math.hypot(u, w)));
   /** @type {(u: number, w: number, thickness: number, color: string) => void} */
   const vector = (u, w, thickness, color) => {
     const reach = REACH / (likely.length ? fastest : fullSpeed);
@@ -95,8 +97,7 @@ export function drawProbe(ctx, camera, { found, span, look }, field, fullSpeed) 
     ctx.fillStyle = color;
     ctx.fill();
   };
-  for (const { u, v: w, weight } of likely) {
-    if (weight < WITH_ARROW) continue;
+  for (const { u, v: w, weight } of withArrow) {
     vector(u, w, 1.2 + 1.6 * weight, fade(look.target, 0.35 + 0.65 * weight));
   }
   vector(v[0], v[1], 3.4, look.ink);
