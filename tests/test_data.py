@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fmcore import data
-from fmcore.data import DataUnavailable, load_images, toy
+from fmcore.data import DataUnavailable, cache_folder, load_images, toy
 from fmcore.images import to_unit
 from fmcore.metrics import load_classifier
 
@@ -69,6 +69,47 @@ def test_what_cannot_be_had_says_what_was_tried_and_what_to_do(nowhere, monkeypa
         assert part in message
     with pytest.raises(DataUnavailable, match="download=False"):
         load_images("kmnist", download=False)
+
+
+@pytest.mark.parametrize("root", ["here", None])
+def test_a_download_goes_into_the_folder_that_was_named_or_the_cache(
+    root, nowhere, monkeypatch, kmnist
+):
+    """Never into that of FMCORE_DATA, which others may share."""
+
+    def downloaded(root, download):
+        Path(root).parent.mkdir(exist_ok=True)
+        Path(root).symlink_to(kmnist)
+
+    monkeypatch.setenv("FMCORE_DATA", str(nowhere / "elsewhere"))
+    monkeypatch.setattr("torchvision.datasets.KMNIST", downloaded)
+    found = load_images("kmnist", root=root and nowhere / root, split="test")
+    place = nowhere / root if root else nowhere / "cache" / "fmcore"
+    assert found.source == str(place) and place.is_symlink()
+    assert not (nowhere / "elsewhere").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_named(nowhere, monkeypatch):
+    def denied(root, download):
+        raise PermissionError("not yours")
+
+    monkeypatch.setattr("torchvision.datasets.KMNIST", denied)
+    with pytest.raises(DataUnavailable, match="downloading into .*here failed: not yours"):
+        load_images("kmnist", root=nowhere / "here")
+
+
+def test_a_folder_with_some_of_the_files_is_passed_over(nowhere, monkeypatch, kmnist):
+    (nowhere / "KMNIST" / "raw").mkdir(parents=True)
+    (nowhere / "KMNIST" / "raw" / "t10k-images-idx3-ubyte").touch()
+    monkeypatch.setenv("FMCORE_DATA", str(kmnist))
+    assert load_images("kmnist", root=nowhere, split="test").source == str(kmnist)
+
+
+def test_the_home_folder_has_a_short_name_and_holds_the_cache(monkeypatch, kmnist):
+    monkeypatch.setenv("HOME", str(kmnist))
+    assert load_images("kmnist", root="~", split="test").source == str(kmnist)
+    monkeypatch.setenv("XDG_CACHE_HOME", "")  # as good as not set
+    assert cache_folder() == kmnist / ".cache" / "fmcore"
 
 
 def test_mnist_is_there_always(nowhere, monkeypatch, recwarn):
