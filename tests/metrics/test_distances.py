@@ -44,6 +44,12 @@ def test_frechet_of_covariances_that_do_not_commute():
     assert frechet_distance(y, x) == pytest.approx(expected, rel=1e-9)
 
 
+def test_two_points_are_enough_for_frechet():
+    """0 and 2 have the mean 1 and the variance 2, 10 and 14 the mean 12 and the variance 8."""
+    x, y = torch.tensor([[0.0], [2.0]]), torch.tensor([[10.0], [14.0]])
+    assert frechet_distance(x, y) == pytest.approx(11**2 + (8**0.5 - 2**0.5) ** 2)
+
+
 def test_frechet_does_not_mind_turning_and_duplicates():
     x, y = draw(80, 5), 1 + 2 * draw(90, 5, 1)
     turn, _ = torch.linalg.qr(draw(5, 5, 2))
@@ -113,6 +119,14 @@ def test_precision_by_hand():
             precision_recall(inside, real, k=k)
 
 
+def test_the_balls_have_their_edges():
+    """k = 2: the balls around 0, 1 and 11 have the radii 11, 10 and 11; and points may coincide."""
+    real, edges = torch.tensor([[0.0], [1.0], [11.0]]), torch.tensor([[-11.0], [22.0], [5.0]])
+    assert precision_recall(edges, real, k=2)[0] == 1
+    same = torch.ones(4, 2)
+    assert precision_recall(same, same) == (1, 1)
+
+
 def test_precision_and_recall_far_from_the_origin():
     """There a distance by products, |x|^2 + |y|^2 - 2 x.y, would cancel; and dtypes may differ."""
     x, y = draw(400, 4, 1).double(), 1.2 * draw(300, 4, 2).double()
@@ -120,7 +134,8 @@ def test_precision_and_recall_far_from_the_origin():
     assert precision_recall(x + 2**20, y + 2**20) == precision_recall(x.float(), y)
 
 
-def test_nearest_is_the_brute_force_minimum():
+def test_nearest_is_the_brute_force_minimum(monkeypatch):
+    monkeypatch.setattr("fmcore.metrics.distances.BATCH", 3)  # the last one is not full
     g = torch.Generator().manual_seed(0)
     x = torch.randint(0, 256, (7, 1, 28, 28), generator=g, dtype=torch.uint8)
     known = torch.randint(0, 256, (30, 784), generator=g).float() / 127.5

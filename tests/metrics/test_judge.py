@@ -11,6 +11,7 @@ from fmcore.metrics import (
     DigitClassifier,
     Judge,
     readable,
+    report,
 )
 from fmcore.metrics.judge import glued
 
@@ -38,8 +39,9 @@ def test_the_test_set_itself_is_perfect(judge):
     assert found.accuracy is None
 
 
-def test_training_images_are_the_floor_and_are_copies(judge):
-    spread = torch.linspace(0, 1499, 300).round().long()
+@pytest.mark.parametrize("n", [300, 200])
+def test_training_images_are_the_floor_and_are_copies(n, judge):
+    spread = torch.linspace(0, 1499, n).round().long()
     found = judge(to_unit(TRAIN.pixels[spread]))
     assert found.frechet == pytest.approx(found.frechet_floor) and found.frechet > 0
     assert (found.precision, found.recall) == (found.precision_floor, found.recall_floor)
@@ -81,6 +83,17 @@ def test_every_score_stands_between_its_floor_and_its_ceiling(judge):
         assert getattr(fakes, score) == ceiling < floor <= getattr(real, score) + 0.02
         assert getattr(noise, score) <= ceiling
     assert noise.readable == 0 and real.readable > 0.95
+
+
+def test_noise_is_the_other_control():
+    """Beside a test set of noise it is the one that fares best, and always the same noise."""
+    g = torch.Generator().manual_seed(5)
+    pixels = torch.randint(256, (300, 1, 28, 28), generator=g, dtype=torch.uint8)
+    noise = dataclasses.replace(TEST, pixels=pixels)
+    first, second = (Judge(TRAIN, noise)(to_unit(pixels)) for _ in range(2))
+    assert first == second
+    assert first.frechet_ceiling < 0.1 * first.frechet_floor
+    assert first.precision_ceiling > 0.5 > first.precision_floor
 
 
 def test_half_an_image_is_from_another_class():
@@ -154,6 +167,36 @@ def test_a_judge_on_a_device_that_is_not_there():
 def test_evaluation_is_a_plain_value(judge):
     found = judge(to_unit(TEST.pixels))
     assert dataclasses.is_dataclass(found) and found.as_dict()["n"] == 300
+
+
+def test_a_report_has_a_row_for_every_score(judge):
+    """None for what was not asked for; a score of 0 is a score."""
+    found = judge(to_unit(TEST.pixels))
+    asked = dataclasses.replace(found, accuracy=0.0)
+    header, *rows, _ = report(asked).splitlines()
+    assert header.split() == ["samples", "real", "no", "digits"]
+    assert [row for row in rows if "asked for" not in row] == report(found).splitlines()[1:-1]
+    table = {row[:40].strip(): [float(x) for x in row[40:].split()] for row in rows}
+    assert len(table) == 8 and table["distance of the class shares"] == [0]
+    assert table["read as what was asked for"][0] == 0
+    table["frechet"] = table["Fréchet distance"]
+    for score in ("frechet", "precision", "recall", "readable"):
+        expected = [getattr(found, score + end) for end in ("", "_floor", "_ceiling")]
+        assert table[score] == pytest.approx(expected, abs=6e-5)
+
+
+def test_what_is_judged_by_is_mnist_unless_given(judge, monkeypatch):
+    sets = {"train": TRAIN, "test": TEST}
+    monkeypatch.setattr("fmcore.metrics.judge.load_images", lambda name, split="train": sets[split])
+    by_itself = Judge()
+    assert by_itself.train is TRAIN and by_itself.features.equal(judge.features)
+
+
+def test_the_fewest_are_enough():
+    """As many training images as samples; none can be nearer to them than they are themselves."""
+    fewest = few("test", 200)
+    found = Judge(fewest, fewest)(to_unit(fewest.pixels))
+    assert found.n == 200 and found.nearest == found.copies == 0
 
 
 def test_too_few_to_compare_with():
