@@ -2,12 +2,16 @@
 
 import hashlib
 import json
+import sys
+from datetime import date
 
 import pytest
+import torch
 
 import fmcore
 from fmcore import results
 from fmcore.data import read_mosaic
+from fmcore.devices import device_name
 from fmcore.images import to_unit
 from fmcore.metrics import readable
 from fmcore.results import ORIGIN, keep, measured, origin, results_folder
@@ -32,8 +36,11 @@ def test_results_that_are_not_there():
 
 def test_the_origin_is_this_run(monkeypatch):
     monkeypatch.setattr("sys.argv", ["/somewhere/benchmarks/wind.py", "--out", "a b"])
-    here = origin(seed=3)
+    before, here = date.today(), origin(seed=3)
     assert set(here) == set(ORIGIN) and here["seed"] == 3
+    assert before <= date.fromisoformat(here["date"]) <= date.today()
+    assert here["python"] == sys.version.split()[0] and here["torch"] == torch.__version__
+    assert here["device"] == device_name("cpu")
     assert here["command"] == "python benchmarks/wind.py --out 'a b'"
     monkeypatch.setattr("sys.argv", ["benchmarks/wind.py"])
     assert origin()["command"] == "python benchmarks/wind.py"
