@@ -57,6 +57,14 @@ def test_the_bytes_are_on_the_disk_before_they_get_their_name(tmp_path, monkeypa
     assert done == ["3 bytes", "name"] + ["folder"] * (os.name == "posix")
 
 
+@pytest.mark.skipif(not os.path.isdir("/dev/fd"), reason="open files are not listed here")
+def test_nothing_stays_open(tmp_path):
+    before = len(os.listdir("/dev/fd"))
+    with replacing(tmp_path / "x.bin") as stream:
+        stream.write(b"new")
+    assert len(os.listdir("/dev/fd")) == before
+
+
 def test_places_that_cannot_be_written(tmp_path):
     with pytest.raises(ValueError, match="there is no folder .*missing"):
         writable(tmp_path / "missing" / "w.safetensors")
@@ -76,6 +84,12 @@ def test_a_file_that_is_there_is_left_as_it_is(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="cannot write .*w.safetensors: the file is write-prot"):
         writable(file)
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_what_another_process_is_writing_is_left_alone(tmp_path):
+    file, partial = tmp_path / "x.bin", tmp_path / "x.bin.partial"
+    partial.write_bytes(b"half")
+    assert writable(file) == file and partial.read_bytes() == b"half"
 
 
 def test_the_home_folder_has_a_short_name(tmp_path, monkeypatch):
