@@ -19,6 +19,15 @@ def test_the_last_are_kept(tmp_path):
     ]
 
 
+def test_the_end_is_saved_whenever_it_comes(tmp_path):
+    train(tmp_path, every=7)
+    assert [file.name[5:13] for file in Checkpoints(tmp_path).files()] == [
+        "00000007",
+        "00000014",
+        "00000020",
+    ]
+
+
 def test_checkpoints_of_another_training_are_not_overwritten(tmp_path):
     train(tmp_path)
     before = sorted((f.name, f.read_bytes()) for f in tmp_path.iterdir())

@@ -1,6 +1,8 @@
 """The loop: it learns a known field, repeats bit for bit, and does what its settings say."""
 
 import math
+from dataclasses import replace
+from datetime import date
 from functools import partial
 
 import pytest
@@ -8,11 +10,12 @@ import scipy.stats
 import torch
 from small import config, pictures, points, unet
 
+from fmcore.devices import device_name
 from fmcore.losses import TIMES, cfm_loss, reference_loss
 from fmcore.networks import MLP, UNet
 from fmcore.paths import OTPath
 from fmcore.sampling import generate
-from fmcore.training import fit
+from fmcore.training import Recipe, about_training, fit
 from fmcore.training.state import TrainingState
 from fmcore.weights import FlowModel, load_weights, save_weights
 
@@ -270,6 +273,16 @@ def test_settings_and_metrics_are_values():
     with pytest.raises(AttributeError, match="cannot assign"):
         metrics.loss = 0.0
     assert "step=6" in repr(metrics) and "MLP" not in repr(metrics)
+
+
+def test_what_a_training_says_of_itself():
+    before, last = date.today(), train(MLP(hidden=8, depth=1), points(), config())[-1]
+    recipe = Recipe({}, OTPath(), config())
+    about = about_training(recipe, replace(last, elapsed=12.34, remaining=5.0))
+    assert about["recipe"] == recipe.as_dict() and about["processes"] == 1
+    assert about["seconds"] == 12.3 and about["torch"] == torch.__version__
+    assert about["device"] == device_name("cpu")
+    assert before <= date.fromisoformat(about["date"]) <= date.today()
 
 
 def test_gradient_is_clipped():

@@ -132,6 +132,14 @@ def test_resuming_where_nothing_is_begins(tmp_path, whole):
     assert torch.equal(weights(model), weights(whole[1]))
 
 
+def test_the_bar_goes_on_where_it_was(tmp_path, capsys):
+    train(tmp_path, stop=12)
+    assert capsys.readouterr().err == ""
+    train(tmp_path, resume=True, cfg=config(progress=True))
+    told = capsys.readouterr().err
+    assert "12/20" in told and "20/20" in told
+
+
 def test_reports_may_come_at_other_steps(tmp_path, whole):
     train(tmp_path, stop=9)
     rest, model = train(tmp_path, resume=True, cfg=config(log_every=7))

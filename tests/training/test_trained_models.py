@@ -317,7 +317,7 @@ def test_train_is_fit_to_its_end():
     assert not model.training and not any(p.requires_grad for p in model.parameters())
     assert model.config["shape"] == [1, 8, 8] and sample_shape(model) == (1, 8, 8)
     about = model.config["about"]
-    assert about["data"] == "noise" and about["recipe"]["steps"] == 6
+    assert (about["data"], about["images"], about["recipe"]["steps"]) == ("noise", 32, 6)
     assert about["recipe"]["loss"] == "cfm" and about["processes"] == 1
     assert {"seconds", "device", "torch", "date"} <= about.keys()
 
