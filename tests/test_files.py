@@ -62,7 +62,7 @@ def test_nothing_stays_open(tmp_path):
     before = len(os.listdir("/dev/fd"))
     with replacing(tmp_path / "x.bin") as stream:
         stream.write(b"new")
-    assert len(os.listdir("/dev/fd")) == before
+    assert len(os.listdir("/dev/fd")) <= before
 
 
 def test_places_that_cannot_be_written(tmp_path):
