@@ -133,7 +133,11 @@ def _find(name: str, root: str | Path | None, download: bool) -> Path:
             "mnist."
         )
     places = {"root=": root, "FMCORE_DATA": os.environ.get("FMCORE_DATA"), "cache": cache_folder()}
-    places = {why: Path(where).expanduser() for why, where in places.items() if where}
+    places = {
+        why: Path(where).expanduser()
+        for why, where in places.items()
+        if where and where != EMBEDDED  # which is no folder
+    }
     for folder in places.values():
         if all(file.is_file() for file in _files(name, folder)):
             return folder

@@ -138,6 +138,8 @@ def test_only_the_embedded_part(how, monkeypatch, recwarn):
 def test_a_folder_that_is_named_comes_before_the_wish_for_the_embedded_part(monkeypatch, kmnist):
     monkeypatch.setenv("FMCORE_DATA", "embedded")
     assert load_images("kmnist", root=kmnist, split="test").complete
+    with pytest.raises(DataUnavailable, match=r"not found in \S+ \(root=\), \S+ \(cache\);"):
+        load_images("kmnist", root=kmnist / "elsewhere", download=False)  # no folder "embedded"
 
 
 @pytest.mark.parametrize("name", ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"])
