@@ -52,6 +52,14 @@ def short(recipe: str) -> dict:
     return gpu(f"ten epochs: {recipe}")
 
 
+WIDE = "as many parameters, two levels"
+
+
+def small(score: str, recipe: str) -> float:
+    """The mean over the seeds of small trainings on a CPU."""
+    return mean("recipe", score, recipe=recipe)
+
+
 def plain(solver: str) -> dict:
     """What a row of the shipped network has: even steps of this solver, no class asked for."""
     return dict(model="ours", solver=solver, grid=None, guidance=None)

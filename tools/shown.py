@@ -37,14 +37,14 @@ def digits_of(value: float) -> int:
     return 3 if value < 1 else 2 if value < 10 else 1 if value < 100 else 0
 
 
-def over_seeds(score: str, **asked) -> str:
-    """Mean and spread of a score over the seeds of sampling; empty if there is none."""
-    rows = matching("mnist", **asked)
+def over_seeds(score: str, name: str = "mnist", **asked) -> str:
+    """Mean and spread of a score over the seeds of these rows; empty if there is none."""
+    rows = matching(name, **asked)
     if not rows:
         return ""
-    middle = mean("mnist", score, **asked)
+    middle = mean(name, score, **asked)
     digits = digits_of(middle)
-    scatter = f" ± {spread('mnist', score, **asked):.{digits}f}" if len(rows) > 1 else ""
+    scatter = f" ± {spread(name, score, **asked):.{digits}f}" if len(rows) > 1 else ""
     return number(middle, digits) + unbroken(scatter)
 
 
@@ -277,12 +277,13 @@ def recipe_gpu() -> str:
 
 
 def recipe_cpu() -> str:
-    rows = [
-        [one["recipe"], str(one["seed"]), *(number(one[score]) for score in SCORES[:3])]
-        for one in measured("recipe")["rows"]
-    ]
-    columns = "recipe; two epochs on a CPU,seed:,Fréchet distance:,precision:,recall:"
-    return table(columns.split(","), rows)
+    scores, rows = ("frechet", "precision", "recall", "readable"), {}
+    for one in measured("recipe")["rows"]:
+        name = one["recipe"]
+        values = (over_seeds(score, "recipe", recipe=name) for score in scores)
+        rows[name] = [name, f"{one['parameters']:,}", *values]
+    columns = "recipe,parameters:,Fréchet distance:,precision:,recall:,readable:"
+    return table(columns.split(","), rows.values())
 
 
 # ---- the judge, and where all of it is from
