@@ -51,7 +51,7 @@ def variations(**train) -> dict[str, Recipe]:
         "time turns once": replace(base, network=base.network | {"time_scale": 6.283185307}),
         "no SiLU before FiLM": replace(base, network=base.network | {"film_silu": False}),
         "a third level": replace(base, network=base.network | {"levels": 3}),
-        # 212,065 parameters with 24 channels for 207,809 with 16 and a third level.
+        # 212,161 parameters with 24 channels for 207,809 with 16 and a third level.
         "as many parameters, two levels": replace(base, network=base.network | {"base": 96}),
         "sigma_min 0.1": replace(base, path=fmcore.OTPath(sigma_min=0.1)),
         "the reference recipe": replace(reference, train=replace(reference.train, **train)),
