@@ -22,8 +22,8 @@ The same judge reads {100 * bound('readable', 'floor'):.0f} % of real digits and
 bound('readable', 'ceiling'):.0f} % of digits glued from two halves.
 """,
     "benchmarks/README.md": r"""
-What does each part of the recipe contribute? | {min(one['seconds'] for one in rows('recipe')) / 60:.0f} minutes a
-training on a CPU |
+What does each part of the recipe contribute? | {min(one['seconds'] for one in
+rows('recipe')) / 60:.0f} minutes a training on a CPU |
 
 The classifier behind the Fréchet distance | {network_card('mnist')['seconds'] / 60:.0f} minutes
 on a CPU core |
