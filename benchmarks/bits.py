@@ -43,8 +43,8 @@ from fmcore.weights import load_pretrained
 
 LEAST = 1e-3  # of the time that is left, 1 - t, in the half of the times that is logarithmic
 GREY = 2 / 255  # the width of a grey level
-TOLERANCE = 1e-3  # of dopri5
-OTHERWISE = ({"tolerance": 1e-5}, {"end": 0.999})  # what else is tried, on the first images
+TOLERANCE = 1e-5  # of dopri5
+OTHERWISE = ({"tolerance": 1e-3}, {"end": 0.999})  # what else is tried, on the first images
 
 
 def times(x: Tensor, generator: torch.Generator | None) -> Tensor:

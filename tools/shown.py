@@ -227,6 +227,19 @@ def card() -> str:
     return table(columns.split(","), rows)
 
 
+def bits() -> str:
+    """Bits a pixel before and after a training on dequantised images, with standard errors."""
+    names = {"shipped": "as shipped, trained on bytes", "dequantised": "trained further"}
+    rows = []
+    for what, name in names.items():
+        one = row("bits", what=what)
+        error = unbroken(f" ± {one['error']:.3f}")
+        cells = (number(one["bits"], 3) + error, number(one["blank"]), number(one["nfe"], 0))
+        rows.append([name, f"{one['n']:,}", *cells])
+    columns = "network,test images:,bits a pixel:,of blank paper:,NFE:"
+    return table(columns.split(","), rows)
+
+
 def gpu_quality() -> str:
     """10,000 samples of seed 0 on a GPU."""
     budgets = (2, 4, 8, 10, 20, 40, 100)
@@ -332,6 +345,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "scores": scores,
     "noise": noise,
     "card": card,
+    "bits": bits,
     "quality on a GPU": gpu_quality,
     "peers": peers,
     "recipe on a GPU": recipe_gpu,
