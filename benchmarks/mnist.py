@@ -155,6 +155,7 @@ class Table:
 
     def __init__(self, args):
         self.args, self.about = args, origin(device=args.device)
+        args.samples.mkdir(parents=True, exist_ok=True)
         self.rows = json.loads(args.out.read_text())["rows"] if args.out.is_file() else []
         self.judge = cache(lambda: Judge(whole_mnist(), whole_mnist("test"), device=args.device))
 
@@ -189,25 +190,37 @@ class Table:
         )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def options(about: str, out: str, seeds: str) -> argparse.ArgumentParser:
+    """What a table of judged samples can be told; `seeds` says of what the seeds are."""
+    parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--n", type=int, help="samples a row; 10,000 on a GPU, 2,000 on a CPU")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of sampling")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help=seeds)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--out", type=Path, default=results_folder() / "mnist.json")
+    parser.add_argument("--out", type=Path, default=results_folder() / out)
     parser.add_argument("--samples", type=Path, default=Path("runs/samples"))
-    parser.add_argument("--draw", action="store_true", help="draw only; judge another time")
     parser.add_argument("--judge-again", action="store_true", help="the rows that have samples")
     parser.add_argument("--quick", action="store_true", help="a smoke test")
+    return parser
+
+
+def chosen(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """The options as they were given, and what follows from them; `gpu` is one of these."""
     args = parser.parse_args()
-    if args.draw:  # what draws and judges is one command
-        sys.argv.remove("--draw")
-    gpu = args.device.startswith("cuda")
-    n = args.n or (200 if args.quick else 10_000 if gpu else 2_000)
+    args.gpu = args.device.startswith("cuda")
+    args.n = args.n or (200 if args.quick else 10_000 if args.gpu else 2_000)
     if args.quick:
         args.seeds, args.samples = [0], Path("runs/quick")
-        args.out = args.samples / "mnist.json"
-    args.samples.mkdir(parents=True, exist_ok=True)
+        args.out = args.samples / args.out.name
+    return args
+
+
+def main() -> None:
+    parser = options(__doc__.splitlines()[0], "mnist.json", "of sampling")
+    parser.add_argument("--draw", action="store_true", help="draw only; judge another time")
+    args = chosen(parser)
+    if args.draw:  # what draws and judges is one command
+        sys.argv.remove("--draw")
+    gpu, n = args.gpu, args.n
     table, batch = Table(args), 2500 if gpu else 50
     model = cache(lambda: load_pretrained("mnist").to(args.device))
     for seed in args.seeds:

@@ -5,12 +5,8 @@
     python benchmarks/peers.py --quick               a smoke test, into runs/quick
     python benchmarks/peers.py --reference WEIGHTS   judge networks of the reference recipe
 
-torchcfm's example is `examples/images/mnist_example.ipynb` of atong01/conditional-flow-matching at
-commit cacd4dc, its part OT-CFM: a U-Net of 32 channels with attention, exact optimal transport
-between the noise and the images of each batch, Adam with its defaults, 3 epochs in batches of 128,
-no average of the weights. `by_example` takes the steps of that notebook and draws its random
-numbers in the same order. All four contestants see equally many images; what a network of each
-kind costs stands in the results, under "about".
+torchcfm's example is described in `torchcfm_example.py`. All four contestants see equally many
+images; what a network of each kind costs stands in the results, under "about".
 
 All samples of one row start from the same noise, whatever the network and the seed of its
 training. The solvers are ours, for everybody: euler and midpoint at 2, 4, 10 and 20 evaluations,
@@ -37,38 +33,46 @@ import re
 import shutil
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache, partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from mnist import Table, draw, plain
+from mnist import Table, chosen, draw, options, plain
 from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, TensorDataset
 from torch.utils.flop_counter import FlopCounterMode
+from torchcfm_example import (
+    BATCH,
+    EPOCHS,
+    EXAMPLE,
+    REPORT,
+    TOLERANCE,
+    TimeFirst,
+    as_coupling,
+    as_the_example_shows,
+    autocast,
+    by_example,
+    torchcfm,
+    torchcfm_version,
+)
 from whole import whole_mnist
 
 import fmcore
 from fmcore.files import replacing
 from fmcore.losses import cfm_loss
 from fmcore.paths import OTPath, ProbabilityPath
-from fmcore.results import origin, results_folder
+from fmcore.results import origin
 from fmcore.solvers import SOLVERS, odeint
 from fmcore.training import RECIPES, Checkpoints, fit
 from fmcore.weights import load_weights
 
-EXAMPLE = "atong01/conditional-flow-matching, examples/images/mnist_example.ipynb, cacd4dc"
-EPOCHS, BATCH, TOLERANCE = 3, 128, 1e-4  # of the example
 BUDGETS = (2, 4, 10, 20)  # evaluations
 SAMPLING_SEED = 0
-REPORT = 52  # steps between two reports, a ninth of an epoch
 
 
 class Contestant(NamedTuple):
@@ -87,34 +91,6 @@ CONTESTANTS = (  # the cheapest first
 )
 
 
-# ---- what is torchcfm's
-
-
-class TimeFirst(nn.Module):
-    """A network that is called `net(t, x)`, called `net(x, t)`."""
-
-    def __init__(self, net: nn.Module):
-        super().__init__()
-        self.net = net
-
-    def forward(self, x: Tensor, t: Tensor) -> Tensor:
-        return self.net(t.expand(len(x)), x)
-
-
-def torchcfm() -> tuple[Callable[[], nn.Module], Any]:
-    """The network and the matcher of the example; ends the program if there is no torchcfm."""
-    try:
-        from torchcfm.conditional_flow_matching import ExactOptimalTransportConditionalFlowMatcher
-        from torchcfm.models.unet import UNetModel
-    except ImportError as error:
-        raise SystemExit(
-            f"this benchmark needs torchcfm, which does not come with fmcore ({error}).\n"
-            "Try: pip install torchcfm"
-        ) from error
-    network = partial(UNetModel, dim=(1, 28, 28), num_channels=32, num_res_blocks=1)
-    return network, ExactOptimalTransportConditionalFlowMatcher(sigma=0.0)
-
-
 def networks() -> dict[str, Callable[[], nn.Module]]:
     """The two networks, each built with new weights when it is called."""
     theirs, _ = torchcfm()
@@ -122,117 +98,6 @@ def networks() -> dict[str, Callable[[], nn.Module]]:
         "ours": lambda: fmcore.UNet(**RECIPES["mnist"].network),
         "torchcfm": lambda: TimeFirst(theirs()),
     }
-
-
-def as_coupling(matcher: Any) -> Callable:
-    """The optimal transport of torchcfm for `fit`: pairs drawn from the plan, with replacement."""
-
-    def exact_optimal_transport(x0, x1, label=None, *, generator):
-        # The plan is drawn from by NumPy's global stream; its seed comes from that of the training.
-        seed = torch.randint(2**31, (), generator=generator, device=generator.device)
-        np.random.seed(int(seed))
-        return *matcher.ot_sampler.sample_plan(x0, x1), label
-
-    return exact_optimal_transport
-
-
-# ---- training as the example does it
-
-
-def random_state(device: str) -> dict[str, Any]:
-    """The state of all global streams of random numbers, as plain values and tensors."""
-    kind, numbers, *rest = np.random.get_state()
-    cuda = torch.cuda.get_rng_state(device) if device.startswith("cuda") else None
-    return {"numpy": [kind, numbers.tolist(), *rest], "torch": torch.get_rng_state(), "cuda": cuda}
-
-
-def set_random_state(state: Mapping[str, Any], device: str) -> None:
-    np.random.set_state(tuple(state["numpy"]))
-    torch.set_rng_state(state["torch"])
-    if state["cuda"] is not None:
-        torch.cuda.set_rng_state(state["cuda"], device)
-
-
-def autocast(device: str, arithmetic: str) -> AbstractContextManager:
-    return torch.autocast(torch.device(device).type, torch.bfloat16, arithmetic == "bf16")
-
-
-def by_example(
-    net: nn.Module,
-    matcher: Any,
-    images: Tensor,
-    *,
-    epochs: int,
-    batch: int,
-    device: str,
-    arithmetic: str,
-    compiled: bool,
-    file: Path,
-    every: int,
-) -> Iterator[tuple[int, float, float]]:
-    """Train `net` in place as the notebook does; yields (step, loss, seconds so far).
-
-    Every so many steps the state goes into `file`, from which a later call goes on: with the same
-    numbers, as if it had never been stopped.
-    """
-    net = net.to(device)
-    optimizer = torch.optim.Adam(net.parameters())
-    loader = DataLoader(TensorDataset(images), batch_size=batch, shuffle=True, drop_last=True)
-    run = torch.compile(net) if compiled else net
-    step, losses, before, batches = 0, [], 0.0, len(loader)
-    first = now = random_state(device)  # at the beginning of the epoch, and after the last step
-    if file.is_file():
-        state = torch.load(file, map_location="cpu", weights_only=True)
-        net.load_state_dict(state["weights"])
-        optimizer.load_state_dict(state["optimizer"])
-        step, losses, before = state["step"], state["losses"], state["seconds"]
-        first, now = state["first"], state["now"]
-        set_random_state(now, device)
-    start = time.perf_counter()
-    for epoch in range(step // batches, epochs):
-        done = step - epoch * batches
-        if done:
-            set_random_state(first, device)  # the order of the images follows from it
-        else:
-            first = random_state(device)
-        data = iter(loader)
-        if done:
-            for _ in range(done):
-                next(data)
-            set_random_state(now, device)
-        for (x1,) in data:
-            optimizer.zero_grad()
-            x1 = x1.to(device)
-            x0 = torch.randn_like(x1)
-            t, xt, ut = matcher.sample_location_and_conditional_flow(x0, x1)
-            with autocast(device, arithmetic):
-                vt = run(xt, t)
-                loss = torch.mean((vt - ut) ** 2)
-            loss.backward()
-            optimizer.step()
-            step, losses = step + 1, [*losses, loss.item()]
-            seconds = before + time.perf_counter() - start
-            at_the_end = step == epochs * batches
-            if step % REPORT == 0 or at_the_end:
-                yield step, statistics.fmean(losses), seconds
-                losses = []
-            if step % every == 0 and not at_the_end:
-                state = {
-                    "weights": net.state_dict(), "optimizer": optimizer.state_dict(),
-                    "step": step, "losses": losses, "seconds": seconds,
-                    "first": first, "now": random_state(device),
-                }  # fmt: skip
-                with replacing(file) as stream:
-                    torch.save(state, stream)
-
-
-def as_the_example_shows(pixels: Tensor) -> Tensor:
-    """Bytes as the example's transforms turn them into numbers: to [0, 1], then less 0.5, by 0.5.
-
-    >>> as_the_example_shows(torch.tensor([0, 255], dtype=torch.uint8))
-    tensor([-1.,  1.])
-    """
-    return (pixels / 255 - 0.5) / 0.5
 
 
 # ---- the four contestants
@@ -310,10 +175,6 @@ def train(
             step, loss, seconds, net = m.step, m.loss, m.elapsed, m.ema
             said(step, loss, seconds)
     return net, {"images": step * args.batch, "loss": loss, "training_seconds": round(seconds, 1)}
-
-
-def torchcfm_version() -> dict[str, str]:
-    return {"torchcfm": version("torchcfm")}
 
 
 # ---- what a network costs
@@ -469,28 +330,17 @@ def judge_reference(table: Table, file: Path, x0: Tensor, args: argparse.Namespa
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--n", type=int, help="samples a row; 10,000 on a GPU, 2,000 on a CPU")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of training")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--out", type=Path, default=results_folder() / "peers.json")
-    parser.add_argument("--samples", type=Path, default=Path("runs/samples"))
+    parser = options(__doc__.splitlines()[0], "peers.json", "of training")
     parser.add_argument("--weights", type=Path, default=Path("runs/peers"))
     parser.add_argument("--reference", type=Path, nargs="+", metavar="WEIGHTS")
-    parser.add_argument("--judge-again", action="store_true", help="the rows that have samples")
-    parser.add_argument("--quick", action="store_true", help="a smoke test")
-    args = parser.parse_args()
-    gpu = args.device.startswith("cuda")
-    args.draw, args.at_once = False, 2500 if gpu else 100
+    args = chosen(parser)
+    args.draw, args.at_once = False, 2500 if args.gpu else 100
     args.epochs, args.batch, args.every, args.images = EPOCHS, BATCH, 50, 60_000
-    args.n = args.n or (200 if args.quick else 10_000 if gpu else 2_000)
     if args.quick:
-        args.seeds, args.samples, args.weights = [0], Path("runs/quick"), Path("runs/quick")
-        args.out = args.samples / "peers.json"
+        args.weights = args.samples
         args.epochs, args.batch, args.every, args.images = 2, 16, 2, 48
     if not args.reference:
         torchcfm()  # if it is not there, better now
-    args.samples.mkdir(parents=True, exist_ok=True)
     args.weights.mkdir(parents=True, exist_ok=True)
     table = Table(args)
     known = json.loads(args.out.read_text())["about"] if args.out.is_file() else {}

@@ -20,6 +20,12 @@ def peers(monkeypatch):
     return importlib.import_module("peers")
 
 
+@pytest.fixture
+def example(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module("torchcfm_example")
+
+
 class Matcher:
     """In place of torchcfm's: it draws from the same global streams."""
 
@@ -45,14 +51,14 @@ def test_what_is_missing_is_said(peers, monkeypatch):
 
 @pytest.mark.parametrize("steps", [3, 5, 7, 8])
 def test_an_example_that_was_stopped_goes_on_with_the_same_numbers(
-    steps, peers, monkeypatch, tmp_path
+    steps, example, monkeypatch, tmp_path
 ):
     """In the middle of an epoch, at its end, and at the end of the training."""
-    monkeypatch.setattr(peers, "REPORT", 1)
-    images = peers.as_the_example_shows(pictures(32).pixels)
+    monkeypatch.setattr(example, "REPORT", 1)
+    images = example.as_the_example_shows(pictures(32).pixels)
 
     def run(net, file, stop=8):
-        reports = peers.by_example(
+        reports = example.by_example(
             net, Matcher(), images, epochs=2, batch=8, device="cpu", arithmetic="fp32",
             compiled=False, file=file, every=2,
         )  # fmt: skip
@@ -78,8 +84,8 @@ def test_an_example_that_was_stopped_goes_on_with_the_same_numbers(
     assert torch.equal(weights(other), weights(whole))
 
 
-def test_the_coupling_follows_from_the_generator_of_the_training(peers):
-    couple = peers.as_coupling(Matcher())
+def test_the_coupling_follows_from_the_generator_of_the_training(example):
+    couple = example.as_coupling(Matcher())
     x0, x1 = noise(16, 3, seed=1), noise(16, 3, seed=2)
     first, again, other = (couple(x0, x1, None, generator=gen(seed)) for seed in (0, 0, 1))
     assert torch.equal(first[0], again[0]) and torch.equal(first[1], again[1])

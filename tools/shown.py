@@ -290,13 +290,14 @@ def recipe_gpu() -> str:
 
 
 def recipe_cpu() -> str:
-    scores, rows = ("frechet", "precision", "recall", "readable"), {}
-    for one in measured("recipe")["rows"]:
-        name = one["recipe"]
-        values = (over_seeds(score, "recipe", recipe=name) for score in scores)
-        rows[name] = [name, f"{one['parameters']:,}", *values]
+    scores = ("frechet", "precision", "recall", "readable")
+    sizes = {one["recipe"]: one["parameters"] for one in measured("recipe")["rows"]}
+    rows = [
+        [name, f"{size:,}", *(over_seeds(score, "recipe", recipe=name) for score in scores)]
+        for name, size in sizes.items()
+    ]
     columns = "recipe,parameters:,Fréchet distance:,precision:,recall:,readable:"
-    return table(columns.split(","), rows.values())
+    return table(columns.split(","), rows)
 
 
 # ---- the judge, and where all of it is from
