@@ -127,17 +127,15 @@ def _files(name: str, folder: Path) -> list[Path]:
 
 def _find(name: str, root: str | Path | None, download: bool) -> Path:
     """The folder that holds the set, after a download if need be."""
-    if str(root or os.environ.get("FMCORE_DATA")) == EMBEDDED:
+    named = os.environ.get("FMCORE_DATA")
+    if str(root or named) == EMBEDDED:
         raise DataUnavailable(
             f"{name}: only the part that comes with the library was asked for, and there is one of "
             "mnist."
         )
-    places = {"root=": root, "FMCORE_DATA": os.environ.get("FMCORE_DATA"), "cache": cache_folder()}
-    places = {
-        why: Path(where).expanduser()
-        for why, where in places.items()
-        if where and where != EMBEDDED  # which is no folder
-    }
+    named = None if named == EMBEDDED else named  # which is no folder
+    places = {"root=": root, "FMCORE_DATA": named, "cache": cache_folder()}
+    places = {why: Path(where).expanduser() for why, where in places.items() if where}
     for folder in places.values():
         if all(file.is_file() for file in _files(name, folder)):
             return folder

@@ -16,8 +16,8 @@ class Guided(nn.Module):
 
     (Ho & Salimans 2021, eq. 6, whose w is scale - 1, for velocities.) At scale 0 the class has no
     effect, at 1 this is the field of the class; beyond 1 samples are more typical of it and less
-    varied, and the field belongs to no probability path any more. It costs two evaluations of
-    `model`, or one at the scales 0 and 1. Without a label it is `model` itself.
+    varied, and the field is the marginal field of no data, though it generates a path of its own.
+    It costs two evaluations of `model`, or one at 0 and 1. Without a label it is `model` itself.
 
     Raises `ValueError` if the scale is not finite, `TypeError` if the network has no classes.
 

@@ -58,10 +58,12 @@ class MarginalField:
         if isinstance(target, GaussianMixture):
             parameters = target.means, target.stds, target.weights
             self._given, self._variance = _given_components, _variance_components
+            self._each = _each_component
             self._cost = target.means.numel()
         elif isinstance(target, Empirical):
             parameters = (target.points.flatten(start_dim=1),)
             self._given, self._variance = _given_points, _variance_points
+            self._each = _each_point
             self._cost = len(target.points)
         else:
             raise TypeError(
@@ -97,6 +99,15 @@ class MarginalField:
     def posterior(self, x: Tensor, t: float | Tensor) -> Tensor:
         """p(k | x_t = x), how likely each component or data point is the destination, `(B, K)`."""
         return self._condition(x, t)[1].log_joint.softmax(dim=1).to(x.dtype)
+
+    def conditionals(self, x: Tensor, t: float | Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """p(k | x), `(B, K)`, and the ends E[x0 | x, k], E[x1 | x, k] of every conditional path.
+
+        The ends are `(B, K, D)`; the velocity of path k is a' E[x1 | x, k] + b' E[x0 | x, k].
+        """
+        t, parts = self._by_rows(self._each, x, t)
+        each = _Each(*(torch.cat(part) for part in zip(*parts, strict=True)))
+        return each.log_joint.softmax(dim=1), -self.path.b(t)[..., None] * each.score, each.data
 
     def log_prob(self, x: Tensor, t: float | Tensor) -> Tensor:
         """The logarithm of the marginal density p_t at `x`, `(B,)`."""
@@ -148,6 +159,12 @@ def _each_component(
     log_joint = weights.log() + log_normal(x, a * means, var)
     x = x[:, None]
     return _Each(log_joint, (b**2 * means + a * stds**2 * x) / var, (a * means - x) / var, var)
+
+
+def _each_point(x: Tensor, t: Tensor, path: ProbabilityPath, points: Tensor) -> _Each:
+    """The same for points, which are components without a width, equally likely."""
+    weights = points.new_full(points.shape[:1], 1 / len(points))
+    return _each_component(x, t, path, points, torch.zeros_like(points), weights)
 
 
 def _given_components(x: Tensor, t: Tensor, path: ProbabilityPath, *parameters: Tensor) -> _Given:

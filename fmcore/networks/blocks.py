@@ -82,14 +82,14 @@ class Level(nn.Module):
     """
 
     def __init__(
-        self, channels: int, embedding_dim: int, groups: int, levels: int, film_silu: bool = True
+        self, channels: int, embedding_dim: int, groups: int, film_silu: bool, levels: int
     ):
         super().__init__()
-        block = channels, embedding_dim, groups
+        block = channels, embedding_dim, groups, film_silu
         self.down = nn.Conv2d(channels, channels, 4, stride=2, padding=1)
-        self.block1, self.block2 = (ResBlock(*block, film_silu) for _ in range(2))
+        self.block1, self.block2 = (ResBlock(*block) for _ in range(2))
         self.up = nn.ConvTranspose2d(channels, channels, 4, stride=2, padding=1)
-        self.below = Level(*block, levels - 1, film_silu) if levels > 1 else None
+        self.below = Level(*block, levels - 1) if levels > 1 else None
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         h = self.block1(self.down(x), embedding)

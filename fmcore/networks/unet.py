@@ -93,9 +93,7 @@ class UNet(nn.Module):
         self.leave = nn.Sequential(
             GroupNorm(groups, base), nn.SiLU(), nn.Conv2d(base, in_channels, 3, padding=1)
         )
-        self.below = (
-            Level(2 * base, time_dim, groups, levels - 2, film_silu) if levels > 2 else None
-        )
+        self.below = Level(2 * base, *film, levels - 2) if levels > 2 else None
         # The layout that convolutions are fastest in. It is set here, once, because another layout
         # rounds differently: a network that is saved and loaded must give the same bits.
         self.to(memory_format=torch.channels_last)

@@ -1,12 +1,8 @@
 """The field at one point of a still: a vector, and of a marginal field what it is the mean of.
 
-Through (x, t) runs one conditional path for each component k of the target. With the variance
-v = a² s² + b² it leads
-
-    from  E[x0 | x, k] = b (x - a m) / v    to  E[x1 | x, k] = (b² m + a s² x) / v,
-
-and u(x) = sum_k p(k | x) (a' E[x1 | x, k] + b' E[x0 | x, k]). `js/layers/probe_layer.js` draws the
-same in the browser.
+Through (x, t) runs one conditional path for each component k of the target, from E[x0 | x, k] to
+E[x1 | x, k] (`MarginalField.conditionals`), and the field is the mean of their velocities, weighted
+by p(k | x). `js/layers/probe_layer.js` draws the same in the browser.
 """
 
 from __future__ import annotations
@@ -20,7 +16,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap
 from torch import Tensor
 
-from fmcore.fields import GaussianMixture, MarginalField
+from fmcore.fields import MarginalField
 
 from ..checks import Extent
 from ..stills.plane import Field, centres, grid, velocity
@@ -46,17 +42,10 @@ class Paths(NamedTuple):
 
 def conditional_paths(field: MarginalField, at: list[float], t: float) -> Paths:
     """All conditional paths through the point `at` at time `t`."""
-    target, x = field.target, torch.tensor(at, dtype=torch.float64)
-    if isinstance(target, GaussianMixture):
-        means, stds = target.means.to(x), target.stds.to(x)
-    else:
-        means, stds = target.points.to(x), x.new_zeros(2)
-    path, time = field.path, x.new_tensor(t)
-    a, b, da, db = (f(time) for f in (path.a, path.b, path.da, path.db))
-    var = a**2 * stds**2 + b**2
-    x0 = b * (x - a * means) / var
-    x1 = (b**2 * means + a * stds**2 * x) / var
-    weight, order = field.posterior(x[None], t)[0].sort(descending=True)
+    x = torch.tensor([at], dtype=torch.float64)
+    weight, x0, x1 = (each[0] for each in field.conditionals(x, t))
+    da, db = (f(x.new_tensor(t)) for f in (field.path.da, field.path.db))
+    weight, order = weight.sort(descending=True)
     return Paths(weight, x0[order], x1[order], (da * x1 + db * x0)[order])
 
 
