@@ -332,14 +332,15 @@ def _defaults_of_recipe(args: list[str]) -> Train | None:
     """What `--recipe` sets, read before the other options, which may change it."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--recipe")
+    parser.add_argument("--epochs", type=int)
     parser.add_argument("--steps", type=int)
     first = parser.parse_known_args(args)[0]
     if first.recipe not in RECIPES:  # refused later, with the names of all
         return None
     recipe = RECIPES[first.recipe]
     config = recipe.train
-    if first.steps is not None:  # takes the place of the epochs of the recipe
-        config = replace(config, epochs=None, steps=first.steps)
+    if (first.epochs is None) != (first.steps is None):  # instead of what the recipe says
+        config = replace(config, epochs=first.epochs, steps=first.steps)
     network = {k: v for k, v in recipe.network.items() if k != "num_classes"}
     classes = recipe.network.get("num_classes") is not None
     return Train(out=tyro.MISSING, config=config, recipe=first.recipe, classes=classes, **network)

@@ -58,6 +58,30 @@ def test_a_recipe_sets_everything_and_options_override_it(tmp_path, capsys):
     assert (recipe["epochs"], recipe["steps"], recipe["batch_size"]) == (None, 2, 8)
 
 
+@pytest.mark.parametrize(
+    ("recipe", "given", "epochs", "steps"),
+    [
+        ("laptop", ["--epochs", "1"], 1, None),
+        ("laptop", ["--steps", "2"], None, 2),
+        ("shipped", ["--epochs", "1"], 1, None),
+        ("shipped", ["--steps", "2"], None, 2),
+    ],
+)
+def test_epochs_and_steps_replace_what_the_recipe_says(recipe, given, epochs, steps, tmp_path):
+    file = tmp_path / "w.safetensors"
+    few = ["--base", "8", "--batch-size", "2500", "--no-compile", "--root", "embedded", *given]
+    main(["train", "--out", str(file), "--recipe", recipe, *few])
+    about = load_weights(file).config["about"]
+    assert (about["recipe"]["epochs"], about["recipe"]["steps"]) == (epochs, steps)
+
+
+def test_epochs_and_steps_together_are_refused(tmp_path, capsys):
+    out = ["train", "--out", str(tmp_path / "w.safetensors"), "--root", "embedded"]
+    with pytest.raises(SystemExit) as stop:
+        main([*out, "--recipe", "laptop", "--epochs", "1", "--steps", "2"])
+    assert stop.value.code == 2 and "exactly one of epochs and steps" in capsys.readouterr().err
+
+
 def test_the_recipe_of_the_shipped_network_makes_one_like_it(tmp_path):
     file = tmp_path / "w.safetensors"
     few = [*TINY, "--steps", "2"]

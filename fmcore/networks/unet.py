@@ -70,15 +70,9 @@ class UNet(nn.Module):
         if num_classes is not None:
             num_classes = whole("num_classes", num_classes)
         self.config: dict[str, Any] = dict(
-            base=base,
-            time_dim=time_dim,
-            groups=groups,
-            in_channels=in_channels,
-            num_classes=num_classes,
-            time_scale=time_scale,
-            levels=levels,
-            film_silu=film_silu,
-        )
+            base=base, time_dim=time_dim, groups=groups, in_channels=in_channels,
+            num_classes=num_classes, time_scale=time_scale, levels=levels, film_silu=film_silu,
+        )  # fmt: skip
         self.embed_time = TimeNetwork(time_dim, time_scale)
         if num_classes is not None:
             self.embed_label = nn.Embedding(num_classes + 1, time_dim)  # the last is "no class"

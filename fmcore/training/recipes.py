@@ -173,6 +173,8 @@ def _check_recipe(name: str, recipe: Recipe) -> None:
         raise TypeError(f"recipe {name!r} must be a Recipe, got {type(recipe).__name__}")
 
 
+_COSINE: Any = dict(schedule="cosine", clip=1.0)
+
 RECIPES: Table[Recipe] = Table(
     "recipe",
     _check_recipe,
@@ -186,22 +188,23 @@ RECIPES: Table[Recipe] = Table(
         loss=reference_loss,
     ),
     mnist=Recipe(
-        network=dict(base=64, time_scale=1000.0),
-        path=OTPath(sigma_min=0.0),
-        train=TrainConfig(
-            epochs=50, batch_size=256, lr=1e-3, schedule="cosine", warmup=200, clip=1.0
-        ),
+        network=dict(base=64),
+        train=TrainConfig(epochs=50, batch_size=256, lr=1e-3, warmup=200, **_COSINE),
+        loss=partial(cfm_loss, times=stratified_times),
+    ),
+    # Digits on two CPU cores in ten minutes; `benchmarks/ladder.py` measures what less time gives.
+    laptop=Recipe(
+        network=dict(base=16, levels=3, num_classes=10),
+        train=TrainConfig(steps=10_500, batch_size=64, lr=4e-3, warmup=100, **_COSINE),
         loss=partial(cfm_loss, times=stratified_times),
     ),
     shipped=Recipe(
-        network=dict(base=40, levels=3, num_classes=10, time_scale=1000.0, film_silu=False),
-        path=OTPath(sigma_min=0.0),
+        network=dict(base=40, levels=3, num_classes=10, film_silu=False),
         train=TrainConfig(
-            epochs=150, batch_size=256, lr=2e-3, schedule="cosine", warmup=200, clip=1.0,
-            label_dropout=0.5,
+            epochs=150, batch_size=256, lr=2e-3, warmup=200, label_dropout=0.5, **_COSINE
         ),
         loss=partial(cfm_loss, times=stratified_times),
     ),
-)  # fmt: skip
-"""The recipes by name: "reference"; "mnist", the one of this book for the same network; "shipped",
-which made the weights that come with the library."""
+)
+"""The recipes by name: "reference"; "mnist", the one of this book for the same network; "laptop",
+for two CPU cores; "shipped", which made the weights that come with the library."""
