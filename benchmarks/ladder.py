@@ -33,7 +33,7 @@ from fmcore.results import keep, origin, results_folder
 from fmcore.sampling import generate
 from fmcore.training import RECIPES, fit
 
-STEPS = {"20 seconds": 350, "2 minutes": 2_100, "10 minutes": 10_500}
+STEPS = {"20 seconds": 420, "2 minutes": 2_500, "10 minutes": 12_500}
 THREADS = 2
 WEIGHTS = (1.0, 2.0)  # of guidance; 1 is the field of the class alone
 

@@ -300,6 +300,20 @@ def recipe_cpu() -> str:
     return table(columns.split(","), rows)
 
 
+def ladder() -> str:
+    """Trainings on two cores, by length: mean and spread over the seeds."""
+    rows = []
+    for what in dict.fromkeys(one["what"] for one in measured("ladder")["rows"]):
+        for weight in (1.0, 2.0):
+            asked = dict(what=what, guidance=weight)
+            one = matching("ladder", **asked)[0]
+            seconds = f"{mean('ladder', 'seconds', **asked):.0f}"
+            scores = (over_seeds(score, "ladder", **asked) for score in (*SCORES, "accuracy"))
+            rows.append([f"{one['steps']:,}", seconds, f"{weight:g}", *scores])
+    columns = "steps:,seconds:,guidance:,Fréchet distance:,precision:,recall:,readable:,as asked:"
+    return table(columns.split(","), rows)
+
+
 # ---- the judge, and where all of it is from
 
 
@@ -351,6 +365,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "peers": peers,
     "recipe on a GPU": recipe_gpu,
     "recipe on a CPU": recipe_cpu,
+    "ladder": ladder,
     "reader": reader,
     "lenet": lenet,
     "origin": origins,
