@@ -81,6 +81,8 @@ def main() -> None:
     judge, n = Judge(data, test), 200 if args.quick else 2_000
     rows = json.loads(args.out.read_text())["rows"] if args.out.is_file() else []
     known = {(row["what"], row["seed"]) for row in rows}
+    recipe = RECIPES["laptop"]
+    trained = {"network": recipe.network, "recipe": recipe.as_dict()}
     for seed in args.seeds[:1] if args.quick else args.seeds:
         for what, steps in STEPS.items():
             if (what, seed) in known and not args.quick:
@@ -99,7 +101,7 @@ def main() -> None:
                     flush=True,
                 )
             if not args.quick:
-                keep(args.out, {}, rows)
+                keep(args.out, trained, rows)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from fmcore.cli import main
 from fmcore.losses import describe
 from fmcore.networks import UNet
 from fmcore.paths import OTPath
-from fmcore.training import fit
+from fmcore.training import RECIPES, fit
 from fmcore.weights import FlowModel, load_pretrained, load_weights, save_weights
 
 TINY = ["--root", "embedded", "--base", "8", "--batch-size", "8", "--no-progress"]
@@ -73,6 +74,17 @@ def test_epochs_and_steps_replace_what_the_recipe_says(recipe, given, epochs, st
     main(["train", "--out", str(file), "--recipe", recipe, *few])
     about = load_weights(file).config["about"]
     assert (about["recipe"]["epochs"], about["recipe"]["steps"]) == (epochs, steps)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_recipe_says_how_long_it_trains(recipe, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["train", "--recipe", recipe, "--help"])
+    told = " ".join(re.sub(r"[│╭╮╰╯─]", " ", capsys.readouterr().out).split())
+    assert stop.value.code == 0
+    train = RECIPES[recipe].train
+    assert f"give this or steps. (default: {train.epochs})" in told
+    assert f"give this or epochs. (default: {train.steps})" in told
 
 
 def test_epochs_and_steps_together_are_refused(tmp_path, capsys):

@@ -150,6 +150,14 @@ def test_the_run_on_a_gpu_is_a_whole_one():
         assert runs[name]["epochs"] == 50 and runs[name]["n"] == 10_000
 
 
+def test_the_laptop_recipe_is_the_one_that_was_measured():
+    about, recipe = measured("ladder")["about"], RECIPES["laptop"]
+    assert (about["network"], about["recipe"]) == (recipe.network, recipe.as_dict())
+    longest = [row for row in measured("ladder")["rows"] if row["what"] == "10 minutes"]
+    assert {row["steps"] for row in longest} == {recipe.train.steps}
+    assert {row["seed"] for row in longest} == {0, 1, 2}
+
+
 def test_the_shipped_network_is_that_of_its_result():
     result, weights = measured("shipped"), load_pretrained("mnist").config
     run, recipe = result["about"], RECIPES["shipped"]
