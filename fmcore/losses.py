@@ -23,9 +23,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fmcore.checks import batch_time, floating, positive, rand_time, randn_like, real
+from fmcore.checks import (
+    batch_time,
+    expand_time,
+    floating,
+    positive,
+    rand_time,
+    randn_like,
+    real,
+)
 from fmcore.models import evaluate
-from fmcore.paths import ProbabilityPath
+from fmcore.paths import ProbabilityPath, error_weight, prediction_target
+from fmcore.paths.predictions import MARGIN
 from fmcore.tables import Table, check_callable
 
 Loss = Callable[..., Tensor]
@@ -106,7 +115,7 @@ def cfm_loss(
     _check(net, path, x1, times)
     x0 = randn_like(x1, generator) if x0 is None else x0
     t = times(x1, generator) if t is None else t
-    v, ut = _velocities(net, path, x1, x0, t, label)
+    v, ut = _answers(net, path, x1, x0, t, label)
     return _mean((v - ut).square(), weight)
 
 
@@ -148,10 +157,50 @@ def reference_loss(
     real("penalty", penalty, 0)
     t = batch_time(times(x1, generator) if t is None else t, x1)
     x0 = randn_like(x1, generator) if x0 is None else x0
-    v, ut = _velocities(net, path, x1, x0, t, label)
+    v, ut = _answers(net, path, x1, x0, t, label)
     weight = weights(t) if weight is None else weight
     robust = torch.nn.functional.smooth_l1_loss(v, ut, beta=beta, reduction="none")
     return _mean(robust, weight) + penalty * v.square().mean()
+
+
+def prediction_loss(
+    net: Callable[..., Tensor],
+    path: ProbabilityPath,
+    x1: Tensor,
+    *,
+    predict: str,
+    measure: str | None = None,
+    x0: Tensor | None = None,
+    t: float | Tensor | None = None,
+    label: Tensor | None = None,
+    weight: Tensor | None = None,
+    generator: torch.Generator | None = None,
+    times: Times = partial(inner_times, margin=MARGIN),  # noqa: B008
+) -> Tensor:
+    """The mean square error of a network that predicts the velocity, data, noise or score.
+
+        mean((D_m / D_p)^2 (q(xt, t) - q_t)^2)
+
+    `predict` is what `net` returns and `measure` what is compared, keys of `PREDICTIONS`; left out,
+    they are the same and the factor is 1. With predict="noise" this is the loss of Ho et al. 2020,
+    eq. 14; with measure="velocity" it is `cfm_loss` of `as_velocity(net, path, predict=...)`. Near
+    an end the factor or the score itself may be huge, so that times are drawn 1e-3 away from both.
+    Arguments, result and errors otherwise as for `cfm_loss`.
+
+    >>> from fmcore.paths import OTPath
+    >>> x1, g = torch.full((1000, 2), 3.0), torch.Generator().manual_seed(0)
+    >>> loss = partial(prediction_loss, lambda x, t: 0 * x, OTPath(), x1, generator=g)
+    >>> round(loss(predict="data").item()), round(loss(predict="noise").item())
+    (9, 1)
+    """
+    _check(net, path, x1, times)
+    x0 = randn_like(x1, generator) if x0 is None else x0
+    t = times(x1, generator) if t is None else t
+    q, target = _answers(net, path, x1, x0, t, label, predict)
+    each = (q - target).square()
+    if measure not in (None, predict):
+        each = each * error_weight(path, expand_time(t, x1), predict=predict, measure=measure)
+    return _mean(each, weight)
 
 
 LOSSES: Table[Loss] = Table("loss", check_callable("loss"), cfm=cfm_loss, reference=reference_loss)
@@ -220,17 +269,20 @@ def _mean(each: Tensor, weight: Tensor | None) -> Tensor:
     return (weight * each.flatten(1).mean(1)).mean()
 
 
-def _velocities(
+def _answers(
     net: Callable[..., Tensor],
     path: ProbabilityPath,
     x1: Tensor,
     x0: Tensor,
     t: float | Tensor,
     label: Tensor | None,
+    predict: str = "velocity",
 ) -> tuple[Tensor, Tensor]:
-    """The velocity of the network and that of the path, at a random point of the path."""
+    """What the network predicts and what it should, at a random point of the path."""
     t = batch_time(t, x1)
     xt, ut = path.sample(x0, x1, t)
+    if predict != "velocity":
+        ut = prediction_target(path, x0, x1, t, predict=predict)
     v = evaluate(net, xt, t, label)
     if not isinstance(v, Tensor):
         raise TypeError(f"the network must return a tensor, got {type(v).__name__}")

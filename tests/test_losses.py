@@ -13,12 +13,15 @@ from fmcore.losses import (
     draws,
     inner_times,
     logit_normal_times,
+    prediction_loss,
     reference_loss,
     reference_weight,
     stratified_times,
     uniform_times,
 )
-from fmcore.paths import OTPath, VPPath
+from fmcore.paths import CosinePath, OTPath, VPPath
+
+NOISE = partial(prediction_loss, predict="noise")
 
 
 def batch(*shape, seed=1):
@@ -139,7 +142,7 @@ def test_margin_is_that_of_the_recipe_and_may_be_none(monkeypatch):
     assert seen[1].tolist() == [0.0, 1.0]
 
 
-@pytest.mark.parametrize("loss", [cfm_loss, reference_loss])
+@pytest.mark.parametrize("loss", [cfm_loss, reference_loss, NOISE])
 def test_same_seed_same_loss_and_no_global_draw(loss):
     x1, before = batch(8, 2), torch.random.get_rng_state()
     values = [loss(lambda x, t: x, OTPath(), x1, generator=gen(s)).item() for s in (3, 3, 4)]
@@ -147,7 +150,7 @@ def test_same_seed_same_loss_and_no_global_draw(loss):
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
-@pytest.mark.parametrize("loss", [cfm_loss, reference_loss])
+@pytest.mark.parametrize("loss", [cfm_loss, reference_loss, NOISE])
 def test_label_reaches_the_network(loss):
     label, seen = torch.tensor([1, 2]), []
     loss(
@@ -161,7 +164,7 @@ def test_label_reaches_the_network(loss):
     assert seen[0] is label
 
 
-@pytest.mark.parametrize("loss", [cfm_loss, reference_loss])
+@pytest.mark.parametrize("loss", [cfm_loss, reference_loss, NOISE])
 def test_bad_input(loss):
     with pytest.raises(ValueError, match=r"no loss of an empty batch, got shape \(0, 2\)"):
         loss(lambda x, t: x, OTPath(), batch(0, 2), generator=gen())
@@ -182,7 +185,7 @@ def test_bad_reference_settings():
         inner_times(batch(2, 2), gen(), margin=0.5)
 
 
-@pytest.mark.parametrize("loss", [cfm_loss, reference_loss])
+@pytest.mark.parametrize("loss", [cfm_loss, reference_loss, NOISE])
 def test_weights_multiply_the_rows(loss):
     """A row with weight 0 is as if it were not there, but for the mean over the batch."""
     x0, x1 = batch(4, 2, 3, seed=1), batch(4, 2, 3, seed=2)
@@ -276,3 +279,56 @@ def test_a_loss_is_described_in_a_line():
     assert describe(Pairing()) == "Pairing"  # not its address, which no later process has
     robust = partial(reference_loss, times=partial(inner_times, margin=0.1), beta=1.0)
     assert describe(robust) == "reference_loss(beta=1.0, times=inner_times(margin=0.1))"
+
+
+# ---- losses of other predictions
+
+
+def test_the_loss_of_a_prediction_is_that_of_its_own_target():
+    x0, x1 = batch(6, 3, seed=1), batch(6, 3, seed=2)
+    t = torch.tensor([0.1, 0.2, 0.4, 0.6, 0.8, 0.9], dtype=torch.float64)
+    given = dict(x0=x0, t=t)
+    for path in (OTPath(), OTPath(0.2), VPPath(), CosinePath()):
+        b = path.b(t)[:, None]
+        for predict, target in {"noise": x0, "data": x1, "score": -x0 / b}.items():
+            found = prediction_loss(lambda x, t: target + 2, path, x1, predict=predict, **given)  # noqa: B023
+            torch.testing.assert_close(found.item(), 4.0)
+        same = prediction_loss(lambda x, t: 3 * x, path, x1, predict="velocity", **given)
+        assert same == cfm_loss(lambda x, t: 3 * x, path, x1, **given)
+    weight = torch.tensor([6.0, 0, 0, 0, 0, 0], dtype=torch.float64)  # the first row alone
+    of_data = prediction_loss(
+        lambda x, t: x1 + 2, OTPath(), x1, predict="data", measure="noise", weight=weight, **given
+    )
+    torch.testing.assert_close(of_data.item(), 4 * (0.1 / 0.9) ** 2)
+
+
+@pytest.mark.parametrize(("predict", "measure"), [("noise", None), ("data", "velocity"),
+                                                  ("score", "noise")])  # fmt: skip
+@pytest.mark.parametrize("path", [OTPath(), CosinePath()], ids=str)
+def test_the_least_loss_of_a_prediction_is_its_variance(path, predict, measure):
+    """For x1 ~ N(0, s^2): Var(x0 | x) = a^2 s^2 / (a^2 s^2 + b^2), and what is made of it."""
+    s, margin = 0.5, 1e-3
+    t = torch.linspace(margin, 1 - margin, 20_001, dtype=torch.float64)
+    of_noise = (path.a(t) * s) ** 2 / ((path.a(t) * s) ** 2 + path.b(t) ** 2)
+    d = path.da(t) * path.b(t) - path.a(t) * path.db(t)
+    variance = of_noise * (d / path.a(t)) ** 2 if measure == "velocity" else of_noise
+    floor = torch.trapezoid(variance, t).item() / (1 - 2 * margin)
+
+    def best(x, t, factor=1.0):
+        a, b = path.a(t)[:, None], path.b(t)[:, None]
+        scale = {"noise": b, "data": a * s**2, "score": -1.0}[predict]
+        return factor * scale * x / (a**2 * s**2 + b**2)
+
+    x1 = s * batch(400_000, 1)
+    loss = partial(prediction_loss, path=path, x1=x1, predict=predict, measure=measure)
+    least = loss(best, generator=gen()).item()
+    assert abs(least - floor) < 0.01 * floor
+    for factor in (0.9, 1.1):
+        assert loss(partial(best, factor=factor), generator=gen()) > least
+
+
+def test_predictions_are_trained_off_the_ends():
+    times, weights = draws(partial(prediction_loss, predict="score"))
+    t = times(torch.zeros(2**18, 1), gen())
+    assert 1e-3 <= t.min() < 1.1e-3 and 1 - 1.1e-3 < t.max() <= 1 - 1e-3 + 1e-7
+    assert weights is None

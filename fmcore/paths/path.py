@@ -23,15 +23,14 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, is_dataclass
 from functools import cache, lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from fmcore.checks import expand_time, like, real, shown
-from fmcore.tables import Table
+from fmcore.checks import batch_time, expand_time, floating, like, shown
+from fmcore.models import evaluate, layers
 
 
 class ProbabilityPath(ABC):
@@ -68,6 +67,24 @@ class ProbabilityPath(ABC):
         """Time derivative of `b`."""
         return _derivative(self.b, t)
 
+    def time_at(self, a: Tensor, b: Tensor) -> Tensor:
+        """The time t at which a(t) : b(t) is `a` : `b`, two tensors of one shape, at least 0.
+
+        Of a ratio that the path never has it is the nearest time, 0 or 1. The ratio has to grow
+        with t. It is found by bisection, and no gradient flows, unless a path has a closed form.
+
+        >>> from fmcore.paths import OTPath
+        >>> OTPath().time_at(torch.tensor([0.0, 3.0, 1.0]), torch.tensor([1.0, 1.0, 0.0]))
+        tensor([0.0000, 0.7500, 1.0000])
+        """
+        with torch.no_grad():
+            low, high = torch.zeros_like(a), torch.ones_like(a)
+            for _ in range(64):  # until two neighbours in float64 are left, or 0 and 2^-64
+                t = (low + high) / 2
+                later = self.a(t) * b < self.b(t) * a
+                low, high = torch.where(later, t, low), torch.where(later, high, t)
+            return torch.where(low > 0, high, low)
+
     def check(self, device: str | torch.device = "cpu") -> None:
         """Raises unless a, b, a' and b' are tensors like t, finite, and a' and b' the derivatives.
 
@@ -75,6 +92,7 @@ class ProbabilityPath(ABC):
         compared with finite differences at a few times between 0 and 1. `sample` does this once for
         each path, and so does whatever else takes one.
 
+        >>> from fmcore.paths import OTPath
         >>> class Wrong(OTPath):
         ...     def db(self, t):
         ...         return torch.ones_like(t)
@@ -118,6 +136,7 @@ class ProbabilityPath(ABC):
         `x0` and `x1` have one shape `(B, *shape)` and one floating dtype; `t` is a number, 0-d or
         `(B,)`, in [0, 1]. Raises `ValueError` or `TypeError` otherwise.
 
+        >>> from fmcore.paths import OTPath
         >>> x0, x1 = torch.zeros(2, 3), torch.ones(2, 3)
         >>> xt, ut = OTPath(sigma_min=0.0).sample(x0, x1, torch.tensor([0.0, 0.5]))
         >>> xt[:, 0], ut[:, 0]
@@ -131,13 +150,13 @@ class ProbabilityPath(ABC):
 
     def velocity_to_data(self, v: Tensor, x: Tensor, t: float | Tensor) -> Tensor:
         """E[x1 | x_t = x] from the marginal velocity: (b v - b' x) / (a' b - a b')."""
-        _, a, b, da, db = self._schedule(v, x, t, "v")
-        return ((b * v - db * x) / (da * b - a * db)).to(x.dtype)
+        t, a, b, da, db = self._schedule(v, x, t, "v")
+        return ((b * v - db * x) / self._determinant(t, a, b, da, db)).to(x.dtype)
 
     def velocity_to_noise(self, v: Tensor, x: Tensor, t: float | Tensor) -> Tensor:
         """E[x0 | x_t = x] from the marginal velocity: (a' x - a v) / (a' b - a b')."""
-        _, a, b, da, db = self._schedule(v, x, t, "v")
-        return ((da * x - a * v) / (da * b - a * db)).to(x.dtype)
+        t, a, b, da, db = self._schedule(v, x, t, "v")
+        return ((da * x - a * v) / self._determinant(t, a, b, da, db)).to(x.dtype)
 
     def velocity_to_score(self, v: Tensor, x: Tensor, t: float | Tensor) -> Tensor:
         """The score, grad log p_t(x) = -E[x0 | x_t = x] / b.
@@ -145,25 +164,25 @@ class ProbabilityPath(ABC):
         `ValueError` where b(t) = 0: the noise is gone there and v no longer holds the score.
         """
         t, _, b, _, _ = self._schedule(v, x, t, "v")
-        self._refuse(b == 0, t, "the score cannot be told from the velocity where b(t) = 0")
+        self.refuse(b == 0, t, "the score cannot be told from the velocity where b(t) = 0")
         return (-self.velocity_to_noise(v, x, t.flatten()) / b).to(x.dtype)
 
     def data_to_velocity(self, x1: Tensor, x: Tensor, t: float | Tensor) -> Tensor:
         """The velocity a' x1 + b' x0 with x0 = (x - a x1) / b; `ValueError` where b(t) = 0."""
         t, a, b, da, db = self._schedule(x1, x, t, "x1")
-        self._refuse(b == 0, t, "the velocity cannot be told from the data where b(t) = 0")
+        self.refuse(b == 0, t, "the velocity cannot be told from the data where b(t) = 0")
         return (da * x1 + db * (x - a * x1) / b).to(x.dtype)
 
     def noise_to_velocity(self, x0: Tensor, x: Tensor, t: float | Tensor) -> Tensor:
         """The velocity a' x1 + b' x0 with x1 = (x - b x0) / a; `ValueError` where a(t) = 0."""
         t, a, b, da, db = self._schedule(x0, x, t, "x0")
-        self._refuse(a == 0, t, "the velocity cannot be told from the noise where a(t) = 0")
+        self.refuse(a == 0, t, "the velocity cannot be told from the noise where a(t) = 0")
         return (da * (x - b * x0) / a + db * x0).to(x.dtype)
 
     def score_to_velocity(self, score: Tensor, x: Tensor, t: float | Tensor) -> Tensor:
         """The velocity from the score, through x0 = -b score; `ValueError` where a(t) = 0."""
         t, a, b, _, _ = self._schedule(score, x, t, "score")
-        self._refuse(a == 0, t, "the velocity cannot be told from the score where a(t) = 0")
+        self.refuse(a == 0, t, "the velocity cannot be told from the score where a(t) = 0")
         return self.noise_to_velocity((-b * score).to(x.dtype), x, t.flatten())
 
     def _schedule(self, y: Tensor, x: Tensor, t: float | Tensor, name: str) -> tuple[Tensor, ...]:
@@ -172,7 +191,13 @@ class ProbabilityPath(ABC):
         t = expand_time(t, x)
         return t, self.a(t), self.b(t), self.da(t), self.db(t)
 
-    def _refuse(self, bad: Tensor, t: Tensor, problem: str) -> None:
+    def _determinant(self, t: Tensor, a: Tensor, b: Tensor, da: Tensor, db: Tensor) -> Tensor:
+        d = da * b - a * db
+        self.refuse(d == 0, t, "the velocity does not hold the data where a' b - a b' = 0")
+        return d
+
+    def refuse(self, bad: Tensor, t: Tensor, problem: str) -> None:
+        """Raises with the first of the times `t` that are `bad`."""
         if bad.any():
             raise ValueError(f"{problem}: t = {shown(t[bad].flatten()[0].item())} on {self}")
 
@@ -212,99 +237,25 @@ def _forward_mode() -> Callable[..., Any]:
     return torch.func.jvp
 
 
-@dataclass(frozen=True)
-class OTPath(ProbabilityPath):
-    """The optimal-transport path: straight lines at constant speed (Lipman et al. 2023, eq. 22).
-
-        xt = t x1 + (1 - (1 - sigma_min) t) x0,        ut = x1 - (1 - sigma_min) x0
-
-    `sigma_min` in [0, 1) is the noise that is left at t = 1. With 0 the
-    path ends on the data itself. The straight line is the *conditional* path; the marginal flow is
-    curved in general. Here D = a' b - a b' = 1: data and noise follow from v at every t.
-
-    >>> OTPath(sigma_min=0.1).b(torch.tensor([0.0, 1.0]))
-    tensor([1.0000, 0.1000])
-    """
-
-    sigma_min: float = 0.0
-
-    def __post_init__(self) -> None:
-        # As a plain number, whatever it was: NumPy's could not be saved.
-        object.__setattr__(self, "sigma_min", real("sigma_min", self.sigma_min, 0, 1))
-
-    def a(self, t: Tensor) -> Tensor:
-        return t
-
-    def b(self, t: Tensor) -> Tensor:
-        # Not 1 - (1 - sigma_min) t, which in floating point misses sigma_min at t = 1.
-        return (1 - t) + self.sigma_min * t
-
-    def da(self, t: Tensor) -> Tensor:
-        return torch.ones_like(t)
-
-    def db(self, t: Tensor) -> Tensor:
-        return torch.full_like(t, self.sigma_min - 1)
+def time_tensor(t: float | Tensor, x: Tensor) -> Tensor:
+    """`t` as a tensor of its own shape, () or (B,); checks and dtype are those of `batch_time`."""
+    batch_time(t, x)
+    return torch.as_tensor(t, dtype=torch.promote_types(x.dtype, torch.float32), device=x.device)
 
 
-@dataclass(frozen=True)
-class VPPath(ProbabilityPath):
-    r"""The variance-preserving diffusion path, run from noise to data (Song et al. 2021, eq. 33).
-
-        a(t) = exp(-T(1 - t) / 2),   b(t) = sqrt(1 - a(t)^2),
-        T(s) = beta_min s + (beta_max - beta_min) s^2 / 2
-
-    At t = 0 a little of the data is left: a(0) = exp(-T(1) / 2), 0.0066 with
-    the usual constants. At t = 1 the velocity is infinite, since b falls to 0 like a square root:
-    asking for it there is a `ValueError`.
-
-    >>> VPPath().a(torch.tensor([0.0, 1.0]))
-    tensor([0.0066, 1.0000])
-    """
-
-    beta_min: float = 0.1
-    beta_max: float = 20.0
-
-    def __post_init__(self) -> None:
-        for name in ("beta_min", "beta_max"):
-            object.__setattr__(self, name, real(name, getattr(self, name)))
-        if not 0 < self.beta_min <= self.beta_max:
-            raise ValueError(
-                "beta_min and beta_max must satisfy 0 < beta_min <= beta_max, "
-                f"got {self.beta_min!r} and {self.beta_max!r}"
-            )
-
-    def _beta(self, t: Tensor) -> Tensor:
-        return self.beta_min + (self.beta_max - self.beta_min) * (1 - t)
-
-    def _integral(self, t: Tensor) -> Tensor:
-        s = 1 - t
-        return self.beta_min * s + (self.beta_max - self.beta_min) * s**2 / 2
-
-    def a(self, t: Tensor) -> Tensor:
-        return torch.exp(-self._integral(t) / 2)
-
-    def b(self, t: Tensor) -> Tensor:
-        return torch.sqrt(-torch.expm1(-self._integral(t)))  # exact near t = 1, where a is near 1
-
-    def da(self, t: Tensor) -> Tensor:
-        return self._beta(t) * self.a(t) / 2
-
-    def db(self, t: Tensor) -> Tensor:
-        b = self.b(t)
-        self._refuse(b == 0, t, "the velocity is infinite where b(t) = 0")
-        return -self.a(t) * self.da(t) / b
+def check_field(v: Any, path: Any) -> None:
+    """Raises unless `v` is callable, and `path` a path: that of `v`, if `v` says which it has."""
+    if not callable(v):
+        raise TypeError(f"v must be callable as v(x, t), got {type(v).__name__}")
+    check_once(path, torch.device("cpu"))
+    paths = (getattr(layer, "path", None) for layer in layers(v))
+    own = next((own for own in paths if isinstance(own, ProbabilityPath)), path)
+    if own != path:
+        raise ValueError(f"v is a field along {own}, and path is {path}")
 
 
-def _check_path(name: str, path: type[ProbabilityPath]) -> None:
-    if not (isinstance(path, type) and issubclass(path, ProbabilityPath)):
-        raise TypeError(f"path {name!r} must be a subclass of ProbabilityPath, got {path!r}")
-    if path.__name__ != name:
-        raise ValueError(f"path {path.__name__} must be called so in PATHS, not {name!r}")
-    if missing := sorted(getattr(path, "__abstractmethods__", ())):
-        raise TypeError(f"path {name!r} lacks {', '.join(missing)}")
-    if not is_dataclass(path):
-        raise TypeError(f"path {name!r} must be a dataclass, so that its numbers can be saved")
-
-
-PATHS: Table[type[ProbabilityPath]] = Table("path", _check_path, OTPath=OTPath, VPPath=VPPath)
-"""The paths by name. Weight files and the command line find a path here."""
+def answer(v: Callable[..., Tensor], x: Tensor, t: Tensor, label: Tensor | None) -> Tensor:
+    """`v(x, t)` or `v(x, t, label)` in float32 or better, if it is a tensor of the shape of `x`."""
+    y = floating("v(x, t)", evaluate(v, x, t, label)).to(x.dtype)  # autocast may have rounded it
+    like("v(x, t)", y, "x", x)
+    return y.to(torch.promote_types(x.dtype, torch.float32))

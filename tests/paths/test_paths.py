@@ -8,7 +8,13 @@ import pytest
 import torch
 
 from fmcore import paths
-from fmcore.paths import OTPath, ProbabilityPath, VPPath
+from fmcore.fields import GaussianMixture, MarginalField
+from fmcore.networks import MLP
+from fmcore.paths import CosinePath, OTPath, ProbabilityPath, VPPath, change_path
+from fmcore.sampling import generate
+from fmcore.training import TrainConfig, train
+from fmcore.viz import FlowFigure
+from fmcore.weights import load_weights, save_weights
 
 PATHS = [
     *(path() for path in paths.PATHS.values()),
@@ -112,6 +118,53 @@ def test_ot_data_and_noise_are_finite_at_both_ends(sigma, t):
     torch.testing.assert_close(path.velocity_to_noise(ut, xt, t), x0)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_cosine_path_begins_and_ends_on_the_number(dtype):
+    """cos(pi / 2) is 6e-17, and in float32 -4e-8: a score at t = 1 would be finite nonsense."""
+    path, t = CosinePath(), torch.tensor([0.0, 0.25, 1.0], dtype=dtype)
+    for weight, middle in ((path.a, math.sin(math.pi / 8)), (path.b, math.cos(math.pi / 8))):
+        values = weight(t)
+        assert values[::2].tolist() == ([0, 1] if weight == path.a else [1, 0])
+        assert values[1].item() == pytest.approx(middle, rel=2 * torch.finfo(dtype).eps)
+    assert path.b(1 - t[1:2] * 1e-4).item() == pytest.approx(math.pi / 8 * 1e-4, rel=1e-2)
+    x0, x1 = images(0, dtype), images(1, dtype)
+    assert torch.equal(path.sample(x0, x1, 0.0)[0], x0)
+    assert torch.equal(path.sample(x0, x1, 1.0)[0], x1)
+
+
+def test_the_cosine_path_is_a_quarter_of_a_circle_at_constant_speed():
+    path, t = CosinePath(), torch.linspace(0, 1, 50, dtype=torch.float64)
+    one = torch.ones_like(t)
+    torch.testing.assert_close(path.a(t) ** 2 + path.b(t) ** 2, one)
+    torch.testing.assert_close(torch.atan2(path.a(t), path.b(t)), math.pi / 2 * t)
+    d = path.da(t) * path.b(t) - path.a(t) * path.db(t)
+    torch.testing.assert_close(d, math.pi / 2 * one)
+    for at in (0.0, 1.0):  # so that data and noise follow from v at both ends
+        x0, x1 = images(0), images(1)
+        xt, ut = path.sample(x0, x1, at)
+        torch.testing.assert_close(path.velocity_to_data(ut, xt, at), x1)
+        torch.testing.assert_close(path.velocity_to_noise(ut, xt, at), x0)
+
+
+def test_the_cosine_path_is_trained_saved_loaded_and_drawn(tmp_path):
+    config = TrainConfig(steps=3, batch_size=8, progress=False)
+    model = train(
+        MLP(hidden=8),
+        paths.PATHS["CosinePath"](),
+        torch.randn(32, 2, generator=torch.Generator()),
+        config,
+    )
+    save_weights(model, tmp_path / "w.safetensors")
+    again = load_weights(tmp_path / "w.safetensors")
+    assert again.path == CosinePath() and again.config["path"] == {"name": "CosinePath"}
+    x0 = torch.randn(4, 2, generator=torch.Generator())
+    assert torch.equal(generate(again, 4, x0=x0), generate(model, 4, x0=x0))
+    field = MarginalField(GaussianMixture([[0.0, 1.0]], stds=0.5), CosinePath())
+    assert FlowFigure(field, particles=5).spec["field"]["path"]["kind"] == "table"
+    same = change_path(field, CosinePath(), OTPath())
+    assert FlowFigure(same, particles=5).form == "lattice"
+
+
 def test_score_at_the_start_is_that_of_the_noise():
     v, x = images(2), images(3)
     torch.testing.assert_close(OTPath().velocity_to_score(v, x, 0.0), -x)
@@ -127,6 +180,9 @@ def test_with_a_harbour_the_score_exists_at_the_end():
     ("path", "method", "t", "what"),
     [
         (OTPath(), "velocity_to_score", 1.0, "the score cannot be told from the velocity"),
+        (CosinePath(), "velocity_to_score", 1.0, "the score cannot be told from the velocity"),
+        (CosinePath(), "data_to_velocity", 1.0, "the velocity cannot be told from the data"),
+        (CosinePath(), "noise_to_velocity", 0.0, "the velocity cannot be told from the noise"),
         (OTPath(), "data_to_velocity", 1.0, "the velocity cannot be told from the data"),
         (OTPath(), "noise_to_velocity", 0.0, "the velocity cannot be told from the noise"),
         (OTPath(), "score_to_velocity", 0.0, "the velocity cannot be told from the score"),
