@@ -18,7 +18,8 @@ OT, COSINE, VP, HARBOUR = OTPath(), CosinePath(), VPPath(), OTPath(0.1)
 LINE = GaussianMixture([[-1.0], [1.5]], stds=[[0.5], [0.3]], weights=[0.4, 0.6])
 PLANE = GaussianMixture([[-1.0, 0.5], [1.5, 0.0], [0.0, -1.5]], stds=0.4)
 STOPS = [0.0, 0.2, 0.4, 0.6, 0.8, 0.95]
-N, STEPS = 4000, 250  # particles, and steps for a whole unit of time
+N, STEPS = 3000, 200  # particles, and steps for a whole unit of time
+ALIKE = 1e-4  # less likely than this, two clouds are not of one law
 
 
 def normal(*shape, seed=0):
@@ -46,7 +47,7 @@ def likeness(x, y):
 
 LEVELS = {
     "no noise": 0.0,
-    "a little": 0.3,
+    "a little": 0.5,
     "falling": lambda t: 2 * (1 - t),
     "even": 1.0,
     "a storm": 2.5,
@@ -61,15 +62,14 @@ def test_at_every_level_of_noise_the_marginals_are_those_of_the_ode(target, nois
     of_ode = odeint(v, normal(N, dim), (0.0, 0.95), method="rk4", steps=50, t_eval=STOPS[1:]).xs
     drift, g = same_marginals(v, OT, noise=noise)
     found = [*walk(drift, g, normal(N, dim, seed=1), STOPS, seed=2)]
-    assert min(map(likeness, found, of_ode)) > 0.01
+    assert min(map(likeness, found, of_ode)) > ALIKE
     wrong, g = same_marginals(v, OT, noise=noise, backward=True)
     missed = [*walk(wrong, g, normal(N, dim, seed=1), STOPS, seed=2)]
     if noise == 0.0:
         assert all(map(torch.equal, missed, found))
-    elif noise != 0.3:
-        assert all(likeness(x, y) < 1e-6 for x, y in zip(missed, of_ode, strict=True))
     else:
-        assert min(map(likeness, missed, of_ode)) < 1e-3
+        assert likeness(missed[-1], of_ode[-1]) < 1e-9
+        assert noise == 0.5 or max(map(likeness, missed, of_ode)) < ALIKE
 
 
 @pytest.mark.parametrize("path", [OT, COSINE, VP, HARBOUR], ids=str)
@@ -78,7 +78,7 @@ def test_on_every_path(path):
     drift, g = same_marginals(v, path, noise=lambda t: 1.5 - t)
     (found,) = walk(drift, g, path.b(torch.tensor(0.0)) * normal(N, 1), [0.0, stop], seed=2)
     t, x1 = torch.tensor(stop, dtype=F64), LINE.sample(N, generator=gen(3)).to(F64)
-    assert likeness(found, path.a(t) * x1 + path.b(t) * normal(N, 1, seed=4)) > 0.01
+    assert likeness(found, path.a(t) * x1 + path.b(t) * normal(N, 1, seed=4)) > ALIKE
 
 
 @pytest.mark.parametrize("method", ["euler_maruyama", "stochastic_heun"])
@@ -90,7 +90,7 @@ def test_time_may_run_backward(method):
         drift, g = same_marginals(v, OT, noise=1.0, backward=backward)
         *_, end = walk(drift, g, x, STOPS[::-1], seed=2, method=method)
         like = likeness(end, normal(N, 1, seed=5))
-        assert like > 0.01 if backward else like < 1e-6
+        assert like > ALIKE if backward else like < 1e-9
 
 
 def test_the_noise_of_the_diffusion_gives_its_reverse_equation():
@@ -146,6 +146,7 @@ def test_where_the_noise_is_gone_it_is_the_limit(path, power):
         (OT, lambda t: (1 - t) ** 0.3),
         (COSINE, lambda t: COSINE.b(t).sqrt()),
         (OT, lambda t: (t < 1).to(t.dtype)),  # 0 there, and 1 at every time before
+        (OT, lambda t: (t == 1).to(t.dtype)),  # the other way round
     ],
 )
 def test_where_there_is_no_limit_the_error_says_when(path, noise):
