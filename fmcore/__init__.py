@@ -21,6 +21,7 @@ except ModuleNotFoundError as error:
         sys.exit(_NEEDED)
     raise ModuleNotFoundError(_NEEDED, name="torch") from None
 
+from fmcore.couplings import COUPLINGS, FixedPairs, MinibatchOT, reflow_pairs
 from fmcore.data import DataUnavailable, load_images, toy
 from fmcore.density import (
     bits_per_dim,
@@ -41,10 +42,19 @@ from fmcore.fields import (
 from fmcore.fields import targets as distributions  # noqa: F401
 from fmcore.guidance import Guided
 from fmcore.images import dequantize
-from fmcore.losses import LOSSES, cfm_loss, reference_loss
+from fmcore.losses import LOSSES, cfm_loss, prediction_loss, reference_loss
 from fmcore.models import clamp_time
 from fmcore.networks import MLP, NETWORKS, UNet
-from fmcore.paths import PATHS, OTPath, ProbabilityPath, VPPath
+from fmcore.paths import (
+    PATHS,
+    PREDICTIONS,
+    CosinePath,
+    OTPath,
+    ProbabilityPath,
+    VPPath,
+    as_velocity,
+    change_path,
+)
 from fmcore.results import measured
 from fmcore.sampling import generate
 from fmcore.solvers import (
@@ -56,6 +66,7 @@ from fmcore.solvers import (
     sdeint,
     tableaus,  # noqa: F401
 )
+from fmcore.stochastic import same_marginals
 from fmcore.training import (  # noqa: F401
     RECIPES,
     CheckpointError,
@@ -74,11 +85,13 @@ from fmcore.weights import FlowModel, load_pretrained, load_weights, save_weight
 __version__ = "0.1.0"
 
 __all__ = [
-    "LOSSES", "MLP", "NETWORKS", "PATHS", "RECIPES", "SDE_METHODS", "SOLVERS", "ButcherTableau",
-    "CheckpointError", "Checkpoints", "DataUnavailable", "Empirical", "FlowModel",
-    "GaussianMixture", "Guided", "MarginalField", "OTPath", "ProbabilityPath", "Progress",
-    "Recipe", "Solution", "TrainConfig", "UNet", "VPPath", "bits_per_dim", "cfm_loss",
-    "clamp_time", "continuity_residual", "dequantize", "divergence", "fit", "generate",
-    "load_images", "load_pretrained", "load_weights", "log_det", "log_likelihood", "measured",
-    "odeint", "reference_loss", "save_weights", "sdeint", "slerp", "toy", "train",
+    "COUPLINGS", "LOSSES", "MLP", "NETWORKS", "PATHS", "PREDICTIONS", "RECIPES", "SDE_METHODS",
+    "SOLVERS", "ButcherTableau", "CheckpointError", "Checkpoints", "CosinePath",
+    "DataUnavailable", "Empirical", "FixedPairs", "FlowModel", "GaussianMixture", "Guided",
+    "MarginalField", "MinibatchOT", "OTPath", "ProbabilityPath", "Progress", "Recipe",
+    "Solution", "TrainConfig", "UNet", "VPPath", "as_velocity", "bits_per_dim", "cfm_loss",
+    "change_path", "clamp_time", "continuity_residual", "dequantize", "divergence", "fit",
+    "generate", "load_images", "load_pretrained", "load_weights", "log_det", "log_likelihood",
+    "measured", "odeint", "prediction_loss", "reference_loss", "reflow_pairs", "same_marginals",
+    "save_weights", "sdeint", "slerp", "toy", "train",
 ]  # fmt: skip

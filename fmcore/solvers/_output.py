@@ -1,4 +1,4 @@
-"""Output at requested times: states within the steps, by the method's continuous extension."""
+"""Output at requested times: states within the steps, which change neither the steps nor x."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from fmcore.checks import randn_like
 from fmcore.solvers._arguments import requested_times
 from fmcore.solvers._runge_kutta import advance
 from fmcore.solvers.tableaus import ButcherTableau
@@ -16,15 +17,8 @@ from fmcore.solvers.tableaus import ButcherTableau
 class Output:
     """The states at requested times, collected from the steps that pass them."""
 
-    def __init__(
-        self,
-        tableau: ButcherTableau,
-        x0: Tensor,
-        t0: float,
-        t1: float,
-        t_eval: Sequence[float] | Tensor,
-    ) -> None:
-        self.tableau, self.x0, self.sign = tableau, x0, math.copysign(1.0, t1 - t0)
+    def __init__(self, x0: Tensor, t0: float, t1: float, t_eval: Sequence[float] | Tensor) -> None:
+        self.x0, self.sign = x0, math.copysign(1.0, t1 - t0)
         self.times, self.slack = requested_times(t_eval, t0, t1)
         self.states: list[Tensor] = []
         self.collect(t0, x0, (), t0, x0)
@@ -45,12 +39,64 @@ class Output:
         """Take what is requested of the step that led from t, x to t_new, x_new."""
         while self.inside(t_new):
             theta = (self.times[len(self.states)] - t) / (t_new - t)
-            weights = self.tableau.dense_weights(theta)
-            self.states.append(advance(x, t_new - t, weights, slopes))
+            self.states.append(self.between(theta, t_new - t, x, slopes, x_new))
         while self.at(t_new):
             self.states.append(x_new)
+
+    def between(
+        self, theta: float, h: float, x: Tensor, slopes: Sequence[Tensor], x_new: Tensor
+    ) -> Tensor:
+        """The state at t + theta h, within the step from x to x_new."""
+        raise NotImplementedError
 
     def stacked(self) -> tuple[Tensor, Tensor]:
         """ts (T,) and xs (T, *x.shape), in the dtype of the computation."""
         ts = torch.tensor(self.times, dtype=torch.float64).to(self.x0.dtype).to(self.x0.device)
         return ts, torch.stack(self.states) if self.states else self.x0.new_empty(0, *self.x0.shape)
+
+
+class DenseOutput(Output):
+    """By a method's continuous extension, from the slopes of the step."""
+
+    def __init__(
+        self,
+        tableau: ButcherTableau,
+        x0: Tensor,
+        t0: float,
+        t1: float,
+        t_eval: Sequence[float] | Tensor,
+    ) -> None:
+        self.tableau = tableau
+        super().__init__(x0, t0, t1, t_eval)
+
+    def between(
+        self, theta: float, h: float, x: Tensor, slopes: Sequence[Tensor], x_new: Tensor
+    ) -> Tensor:
+        return advance(x, h, self.tableau.dense_weights(theta), slopes)
+
+
+class BridgedOutput(Output):
+    """By a Brownian bridge: x + theta (x_new - x) + g B, where g, at the start of the step, is the
+    only one of `slopes`, and B ~ N(0, theta (1 - theta) |h|), given those before it in the step.
+    """
+
+    def __init__(self, x0: Tensor, t0: float, t1: float, t_eval: Sequence[float] | Tensor) -> None:
+        self.bridges: list[tuple[int, float, float, float, Tensor]] = []
+        super().__init__(x0, t0, t1, t_eval)
+
+    def between(
+        self, theta: float, h: float, x: Tensor, slopes: Sequence[Tensor], x_new: Tensor
+    ) -> Tensor:
+        last = self.bridges[-1] if self.bridges else None
+        start = last[1] if last and last[-1] is slopes[0] else 0.0
+        keep = (1 - theta) / (1 - start)
+        spread = math.sqrt(abs(h) * (theta - start) * keep)
+        self.bridges.append((len(self.states), theta, keep if start else 0.0, spread, slopes[0]))
+        return torch.lerp(x, x_new, theta)
+
+    def draw(self, generator: torch.Generator) -> None:
+        """Adds the bridges, all of them after the noise of the steps, which stays what it was."""
+        bridge: Tensor | float = 0.0
+        for i, _, keep, spread, g in self.bridges:
+            bridge = keep * bridge + spread * randn_like(self.x0, generator)
+            self.states[i] = self.states[i] + g * bridge

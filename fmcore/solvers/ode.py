@@ -24,7 +24,7 @@ from torch import Tensor
 from fmcore.checks import interval, is_finite, summary
 from fmcore.solvers._arguments import number_of_steps
 from fmcore.solvers._control import ErrorControl
-from fmcore.solvers._output import Output
+from fmcore.solvers._output import DenseOutput, Output
 from fmcore.solvers._runge_kutta import Grid, stage_times, step, weighted_sum
 from fmcore.solvers.field import CountedField, VectorField, initial_state
 from fmcore.solvers.tableaus import ButcherTableau, find_tableau
@@ -102,7 +102,7 @@ def odeint(
     n = number_of_steps(t1 - t0, steps, step_size, rtol, atol, max_steps)
     f = CountedField(v, initial_state(x0))
     start = x0.to(f.wide)
-    output = None if t_eval is None else Output(tableau, start, t0, t1, t_eval)
+    output = None if t_eval is None else DenseOutput(tableau, start, t0, t1, t_eval)
     x, accepted, rejected = start, 0, 0
     if n is None:
         control = ErrorControl.of(tableau, rtol, atol)

@@ -7,17 +7,21 @@ With h the step, dW ~ N(0, |h|) and x* = x + h f(x, t) + g(x, t) dW,
 
 where f* and g* are taken at x* and t + h (Kloeden & Platen 1992, sections 10.2 and 14.1). The two
 solutions are the same where g does not depend on x.
+
+Between the ends of a step the state is x + theta (x_new - x) + g B, with B a Brownian bridge: the
+law of W there, given dW. With Euler-Maruyama it is what a shorter step would have led to.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from fmcore.checks import interval, is_finite, randn_like, require_generator, whole
+from fmcore.solvers._output import BridgedOutput
 from fmcore.solvers._runge_kutta import Grid, stage_times
 from fmcore.solvers.field import CountedField, VectorField, initial_state
 from fmcore.solvers.ode import Solution, not_finite
@@ -62,13 +66,18 @@ def sdeint(
     method: str,
     steps: int,
     generator: torch.Generator,
+    t_eval: Sequence[float] | Tensor | None = None,
 ) -> Solution:
-    """A sample path of dx = f(x, t) dt + g(x, t) dW at t1, from x0 at t0.
+    """A sample path of dx = f(x, t) dt + g(x, t) dW at t1, and at the times `t_eval` before it.
 
     `method` is a key of `SDE_METHODS`: "euler_maruyama" (Ito) or "stochastic_heun" (Stratonovich).
     It takes `steps` equal steps. The noise is diagonal: diffusion(x, t) returns a 0-d tensor, such
     as `torch.tensor(0.5)`, or one with the axes of x that broadcasts to its shape. Backward in time
     h < 0 and dW stays N(0, |h|).
+
+    `t_eval` are times between t0 and t1, as in `odeint`. What is asked for changes neither the
+    steps nor x nor nfe: its noise is drawn after that of the steps. A time inside a step has the
+    strong order of the method, and costs one more evaluation of the diffusion a step.
 
     Raises as `odeint` does; TypeError without a generator.
 
@@ -85,14 +94,20 @@ def sdeint(
     require_generator(generator)
     f = CountedField(drift, initial_state(x0), "drift")
     g = CountedField(diffusion, x0, "diffusion", broadcasts=True)
-    if t0 == t1:
-        return Solution(x0, t1, 0, 0, 0)
     h, x = (t1 - t0) / n, x0.to(f.wide)
-    grid = Grid(t0, t1, h, n)
+    output = None if t_eval is None else BridgedOutput(x, t0, t1, t_eval)
+    grid = Grid(t0, t1, h, n if h else 0)
     # The times of Heun's stages are those of both ends of a step.
-    for i, (_, _, (t, t_new)) in enumerate(stage_times(HEUN, grid, x), start=1):
+    for i, (start, end, (t, t_new)) in enumerate(stage_times(HEUN, grid, x), start=1):
         dw = math.sqrt(abs(h)) * randn_like(x, generator)
-        x = step(f, g, x, t, t_new, h, dw)
-        if not is_finite(x):
+        x_new = step(f, g, x, t, t_new, h, dw)
+        if not is_finite(x_new):
             raise not_finite(i, grid)
-    return Solution(x.to(x0.dtype), t1, f.nfe, n, 0)
+        if output is not None:
+            output.collect(start, x, [g(x, t)] if output.inside(end) else (), end, x_new)
+        x = x_new
+    ts = xs = None
+    if output is not None:
+        output.draw(generator)
+        ts, xs = (y.to(x0.dtype) for y in output.stacked())
+    return Solution(x.to(x0.dtype), t1, f.nfe, grid.n, 0, ts, xs)

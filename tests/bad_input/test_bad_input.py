@@ -1,7 +1,9 @@
 """Bad input of every kind: an error of the right kind, early, that says what was given."""
 
+import in_couplings
 import in_fields
 import in_figures
+import in_paths
 import in_sampling
 import in_solvers
 import in_training
@@ -13,7 +15,7 @@ import fmcore
 
 matplotlib.use("agg")
 
-ROOMS = in_fields, in_solvers, in_training, in_sampling, in_figures
+ROOMS = in_fields, in_paths, in_solvers, in_couplings, in_training, in_sampling, in_figures
 ROWS = [row for room in ROOMS for row in room.ROWS]
 RESULTS = {fmcore.Progress, fmcore.Solution}  # what a function returns: nobody builds one
 

@@ -96,6 +96,16 @@ def test_beyond_the_ratios_of_a_path_its_nearest_time_is_taken(path):
     assert ((ends >= 0) & (ends <= 1)).all()
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, F64])
+def test_no_time_lies_outside_by_a_rounding_error(dtype):
+    zero, one = torch.zeros((), dtype=dtype), torch.ones((), dtype=dtype)
+    for i in range(1, 40):
+        for path in (VPPath(0.1 * i, 0.7 * i + 3), VPPath(0.3 * i, 0.3 * i), OTPath(i / 41)):
+            assert path.time_at(zero, one) >= 0 and path.time_at(one, zero) <= 1
+            start, end = (path.time_at(path.a(t), path.b(t)) for t in (zero, one))
+            assert abs(start) < 1e-6 and abs(end - 1) < 1e-6
+
+
 def test_before_the_start_of_vp_the_field_is_off_by_as_much_as_it_begins_with():
     """a(0) = 0.0066: the means are those of time 0, and the field of OT is nearly met."""
     w, x = change_path(field(VP), VP, OT), along(OT, 0.0)
