@@ -106,6 +106,13 @@ def test_no_time_lies_outside_by_a_rounding_error(dtype):
             assert abs(start) < 1e-6 and abs(end - 1) < 1e-6
 
 
+def test_near_the_end_of_vp_no_digits_are_lost():
+    """log(1 + b^2 / a^2) of so small a b is found to a part in a thousand; log1p knows it."""
+    t = 1 - torch.arange(1, 20) * 2.0**-14
+    found = VP.time_at(VP.a(t), VP.b(t))
+    torch.testing.assert_close(found, t, rtol=0, atol=2e-7)
+
+
 def test_before_the_start_of_vp_the_field_is_off_by_as_much_as_it_begins_with():
     """a(0) = 0.0066: the means are those of time 0, and the field of OT is nearly met."""
     w, x = change_path(field(VP), VP, OT), along(OT, 0.0)
