@@ -1,4 +1,4 @@
-"""Solvers: Butcher tableaux as data, ODEs on fixed and adaptive grids, SDEs, multistep for a path."""
+"""Solvers: tableaux as data, ODEs on fixed and adaptive grids, SDEs, multistep along a path."""
 
 from fmcore.solvers.field import VectorField
 from fmcore.solvers.multistep import GRIDS, multistep

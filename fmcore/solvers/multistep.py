@@ -96,7 +96,9 @@ def multistep(
     Order 1 is used in the first step, which has no other before it; in the second if a = 0 at the
     start, since h' is infinite; and in the last if b = 0 at its end, where x_new is D. v is never
     evaluated at the last time, where that of a `VPPath` is infinite. Time runs forward only: to
-    encode data, `odeint`.
+    encode data, `odeint`. With steps of equal length in t, the order 2 asked for is 1.93 to 2.00
+    on an `OTPath` with sigma_min = 0.05; with sigma_min = 0 the last steps, ever longer in lambda,
+    bring it down to between 0.8 and 1.8 (three Gaussians in the plane, 20 to 320 steps).
 
     The state is computed in float32 or better and returned in the dtype of x0, in which v sees it.
 
@@ -142,7 +144,7 @@ def _schedule(
 ) -> tuple[Tensor, list[float], list[float], list[float]]:
     """The times of a grid, and a, b and log(a / b) there."""
     if grid is None or isinstance(grid, str):
-        grid = GRIDS.find("grid", grid or "uniform")(path, steps)
+        grid = GRIDS.find("grid", "uniform" if grid is None else grid)(path, steps)
     real_numbers("grid", grid)
     t = torch.as_tensor(grid, dtype=torch.float64, device="cpu")
     if t.shape != (steps + 1,):
