@@ -103,8 +103,9 @@ def test_half_precision_is_added_up_in_single(dtype):
 
 
 def test_no_graph_is_kept():
-    rate = torch.ones((), requires_grad=True)
-    assert isinstance(straightness(turn(rate), X, steps=2), float)
+    asked = []
+    straightness(lambda x, t: asked.append(torch.is_grad_enabled()) or turn(1.0)(x, t), X, steps=2)
+    assert asked and not any(asked)
 
 
 # ---- Wasserstein-2
@@ -135,5 +136,5 @@ def test_wasserstein_of_a_cloud_that_has_moved(far):
 
 
 def test_wasserstein_is_worked_out_in_double_precision():
-    x, y = ((2**10 + noise(60, 4, seed=s)).half() for s in (1, 2))
+    x, y = ((far + noise(60, 4, seed=far)).half() for far in (1000, 3))
     assert wasserstein2(x, y) == wasserstein2(x.double(), y.double()) > 0.5
