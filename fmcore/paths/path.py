@@ -79,11 +79,11 @@ class ProbabilityPath(ABC):
         """
         with torch.no_grad():
             low, high = torch.zeros_like(a), torch.ones_like(a)
-            for _ in range(64):  # until two neighbours in float64 are left, or 0 and 2^-64
+            for _ in range(64):  # until low and high are neighbours in float64, or 0 and 2^-64
                 t = (low + high) / 2
                 later = self.a(t) * b < self.b(t) * a
                 low, high = torch.where(later, t, low), torch.where(later, high, t)
-            return torch.where(low > 0, high, low)
+            return low
 
     def check(self, device: str | torch.device = "cpu") -> None:
         """Raises unless a, b, a' and b' are tensors like t, finite, and a' and b' the derivatives.
