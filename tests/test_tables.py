@@ -6,11 +6,22 @@ import pytest
 import torch
 
 import fmcore
-from fmcore import LOSSES, NETWORKS, PATHS, RECIPES, SDE_METHODS, SOLVERS, ButcherTableau
+from fmcore import (
+    COUPLINGS,
+    LOSSES,
+    NETWORKS,
+    PATHS,
+    PREDICTIONS,
+    RECIPES,
+    SDE_METHODS,
+    SOLVERS,
+    ButcherTableau,
+)
 from fmcore.losses import TIMES
 from fmcore.paths import ProbabilityPath
 from fmcore.tables import Table
 
+TABLES = SOLVERS, SDE_METHODS, PATHS, PREDICTIONS, COUPLINGS, NETWORKS, LOSSES, TIMES, RECIPES
 RALSTON = ButcherTableau("mine", order=2, a=((), (2 / 3,)), b=(1 / 4, 3 / 4), c=(0, 2 / 3))
 
 
@@ -41,7 +52,7 @@ def added(monkeypatch):
     return add
 
 
-@pytest.mark.parametrize("table", [SOLVERS, SDE_METHODS, PATHS, NETWORKS, LOSSES, TIMES, RECIPES])
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.kind)
 def test_a_name_is_taken_once(table):
     name, row = next(iter(table.items()))
     for add in (lambda: table.update({name: row}), lambda: table.__setitem__(name, row)):

@@ -25,7 +25,7 @@ from fmcore.tables import Table
 Schedule = Literal["constant", "cosine"]
 Precision = Literal["fp32", "bf16", "fp16"]
 Coupling = Callable[..., Any]
-"""`x0, x1, label = couple(x0, x1, label=None, generator=g)`: the same rows, paired anew."""
+"""`x0, x1, label = couple(x0, x1, label=None, generator=g)`: as many pairs, joined anew."""
 
 
 @dataclass(frozen=True)
