@@ -58,10 +58,12 @@ from fmcore.paths import (
 from fmcore.results import measured
 from fmcore.sampling import generate
 from fmcore.solvers import (
+    GRIDS,
     SDE_METHODS,
     SOLVERS,
     ButcherTableau,
     Solution,
+    multistep,
     odeint,
     sdeint,
     tableaus,  # noqa: F401
@@ -85,13 +87,13 @@ from fmcore.weights import FlowModel, load_pretrained, load_weights, save_weight
 __version__ = "0.1.0"
 
 __all__ = [
-    "COUPLINGS", "LOSSES", "MLP", "NETWORKS", "PATHS", "PREDICTIONS", "RECIPES", "SDE_METHODS",
-    "SOLVERS", "ButcherTableau", "CheckpointError", "Checkpoints", "CosinePath",
+    "COUPLINGS", "GRIDS", "LOSSES", "MLP", "NETWORKS", "PATHS", "PREDICTIONS", "RECIPES",
+    "SDE_METHODS", "SOLVERS", "ButcherTableau", "CheckpointError", "Checkpoints", "CosinePath",
     "DataUnavailable", "Empirical", "FixedPairs", "FlowModel", "GaussianMixture", "Guided",
     "MarginalField", "MinibatchOT", "OTPath", "ProbabilityPath", "Progress", "Recipe",
     "Solution", "TrainConfig", "UNet", "VPPath", "as_velocity", "bits_per_dim", "cfm_loss",
     "change_path", "clamp_time", "continuity_residual", "dequantize", "divergence", "fit",
     "generate", "load_images", "load_pretrained", "load_weights", "log_det", "log_likelihood",
-    "measured", "odeint", "prediction_loss", "reference_loss", "reflow_pairs", "same_marginals",
-    "save_weights", "sdeint", "slerp", "toy", "train",
+    "measured", "multistep", "odeint", "prediction_loss", "reference_loss", "reflow_pairs",
+    "same_marginals", "save_weights", "sdeint", "slerp", "toy", "train",
 ]  # fmt: skip

@@ -8,6 +8,7 @@ import torch
 import fmcore
 from fmcore import (
     COUPLINGS,
+    GRIDS,
     LOSSES,
     NETWORKS,
     PATHS,
@@ -21,7 +22,18 @@ from fmcore.losses import TIMES
 from fmcore.paths import ProbabilityPath
 from fmcore.tables import Table
 
-TABLES = SOLVERS, SDE_METHODS, PATHS, PREDICTIONS, COUPLINGS, NETWORKS, LOSSES, TIMES, RECIPES
+TABLES = (
+    SOLVERS,
+    SDE_METHODS,
+    GRIDS,
+    PATHS,
+    PREDICTIONS,
+    COUPLINGS,
+    NETWORKS,
+    LOSSES,
+    TIMES,
+    RECIPES,
+)
 RALSTON = ButcherTableau("mine", order=2, a=((), (2 / 3,)), b=(1 / 4, 3 / 4), c=(0, 2 / 3))
 
 

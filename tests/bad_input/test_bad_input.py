@@ -3,6 +3,7 @@
 import in_couplings
 import in_fields
 import in_figures
+import in_multistep
 import in_paths
 import in_sampling
 import in_solvers
@@ -15,7 +16,16 @@ import fmcore
 
 matplotlib.use("agg")
 
-ROOMS = in_fields, in_paths, in_solvers, in_couplings, in_training, in_sampling, in_figures
+ROOMS = (
+    in_fields,
+    in_paths,
+    in_solvers,
+    in_multistep,
+    in_couplings,
+    in_training,
+    in_sampling,
+    in_figures,
+)
 ROWS = [row for room in ROOMS for row in room.ROWS]
 RESULTS = {fmcore.Progress, fmcore.Solution}  # what a function returns: nobody builds one
 
