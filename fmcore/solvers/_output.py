@@ -81,22 +81,22 @@ class BridgedOutput(Output):
     """
 
     def __init__(self, x0: Tensor, t0: float, t1: float, t_eval: Sequence[float] | Tensor) -> None:
-        self.bridges: list[tuple[int, float, float, float, Tensor]] = []
+        self.bridges: list[tuple[int, float, float, float, Sequence[Tensor]]] = []
         super().__init__(x0, t0, t1, t_eval)
 
     def between(
         self, theta: float, h: float, x: Tensor, slopes: Sequence[Tensor], x_new: Tensor
     ) -> Tensor:
         last = self.bridges[-1] if self.bridges else None
-        start = last[1] if last and last[-1] is slopes[0] else 0.0
+        start = last[1] if last and last[-1] is slopes else 0.0  # one list a step
         keep = (1 - theta) / (1 - start)
         spread = math.sqrt(abs(h) * (theta - start) * keep)
-        self.bridges.append((len(self.states), theta, keep if start else 0.0, spread, slopes[0]))
+        self.bridges.append((len(self.states), theta, keep if start else 0.0, spread, slopes))
         return torch.lerp(x, x_new, theta)
 
     def draw(self, generator: torch.Generator) -> None:
         """Adds the bridges, all of them after the noise of the steps, which stays what it was."""
         bridge: Tensor | float = 0.0
-        for i, _, keep, spread, g in self.bridges:
+        for i, _, keep, spread, (g,) in self.bridges:
             bridge = keep * bridge + spread * randn_like(self.x0, generator)
             self.states[i] = self.states[i] + g * bridge

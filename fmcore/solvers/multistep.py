@@ -126,8 +126,8 @@ def multistep(
         data, noise = path.velocity_to_data(k, x, ts[i]), path.velocity_to_noise(k, x, ts[i])
         x = a[i + 1] * data + b[i + 1] * noise
         held = data if predict == "data" else noise
-        if order == 2 and before is not None and a[i - 1] > 0 and b[i + 1] > 0:
-            ratio = (clock[i + 1] - clock[i]) / (clock[i] - clock[i - 1])
+        if order == 2 and before is not None and b[i + 1] > 0:
+            ratio = (clock[i + 1] - clock[i]) / (clock[i] - clock[i - 1])  # 0 if h' is infinite
             if predict == "data":
                 weight = a[i + 1] - b[i + 1] * a[i] / b[i]
             else:

@@ -13,8 +13,10 @@ METHODS = [("euler_maruyama", 1), ("stochastic_heun", 2)]
 THETA, SIGMA, MU = 1.3, 0.8, 0.5
 
 
-def constant(value):
-    return lambda x, t: torch.tensor(value, dtype=x.dtype)
+def constant(value, dtype=F64):
+    """One and the same tensor at every time: a step is not told by it."""
+    only = torch.tensor(value, dtype=dtype)
+    return lambda x, t: only
 
 
 def back(x, t):
@@ -67,7 +69,7 @@ def test_output_changes_nothing(method, nfe):
     asked = []
 
     def g(x, t):
-        asked.append(t.item())
+        asked.append((t.item(), x.sum().item()))
         return 0.3 * x
 
     def run(**output):
@@ -82,6 +84,7 @@ def test_output_changes_nothing(method, nfe):
     sol = run(t_eval=[0.0, 0.0, 0.125, 0.3, 0.3, 0.31, 0.9, 1.0, 1.0])
     assert torch.equal(sol.x, plain.x) and sol.nfe == plain.nfe == 8 * nfe
     assert len(asked) == 8 * nfe + 2  # one more in each of the two steps that hold times
+    assert len(set(asked)) == 8 * nfe  # and that where the step began
     assert torch.equal(sol.xs[0], sol.xs[1]) and torch.equal(sol.xs[-1], sol.xs[-2])
     assert torch.equal(sol.xs[3], sol.xs[4]) and not torch.equal(sol.xs[4], sol.xs[5])
     assert torch.equal(sol.xs[-1], sol.x)
@@ -93,9 +96,11 @@ def test_output_changes_nothing(method, nfe):
 def test_an_empty_span_and_half_precision():
     x0 = torch.ones(3, 2, dtype=torch.bfloat16)
     how = dict(method="euler_maruyama", steps=300, generator=gen())
-    still = sdeint(back, constant(1.0), x0, (0.3, 0.3), t_eval=[0.3, 0.3], **how)
+    still = sdeint(back, constant(1.0, x0.dtype), x0, (0.3, 0.3), t_eval=[0.3, 0.3], **how)
     assert torch.equal(still.xs, torch.stack([x0, x0])) and (still.nfe, still.accepted) == (0, 0)
-    sol = sdeint(constant_like(1.0), constant(0.0), x0, (0.0, 1.0), t_eval=[0.5, 0.7512, 1], **how)
+    sol = sdeint(
+        constant_like(1.0), constant(0.0, x0.dtype), x0, (0.0, 1.0), t_eval=[0.5, 0.7512, 1], **how
+    )
     assert sol.x.dtype == sol.xs.dtype == sol.ts.dtype == torch.bfloat16
     moved = torch.tensor([1.5, 1.7512, 2.0])[:, None, None].expand(3, 3, 2)
     torch.testing.assert_close(sol.xs.float(), moved, rtol=0, atol=8e-3)
