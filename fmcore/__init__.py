@@ -21,6 +21,7 @@ except ModuleNotFoundError as error:
         sys.exit(_NEEDED)
     raise ModuleNotFoundError(_NEEDED, name="torch") from None
 
+from fmcore import metrics  # noqa: F401
 from fmcore.couplings import COUPLINGS, FixedPairs, MinibatchOT, reflow_pairs
 from fmcore.data import DataUnavailable, load_images, toy
 from fmcore.density import (
