@@ -1,6 +1,7 @@
-"""Velocity fields of chapters 1 and 4: winds, targets, and the marginal field between them."""
+"""Velocity fields of chapters 1, 4 and 7: winds, targets, and the marginal fields between them."""
 
 from fmcore.fields.marginal import MarginalField
+from fmcore.fields.pairs import PairField
 from fmcore.fields.targets import Empirical, GaussianMixture
 from fmcore.fields.winds import Rotation, Saddle, Shear, Storm, Sum, Uniform, Vortex, Wind
 
@@ -8,6 +9,7 @@ __all__ = [
     "Empirical",
     "GaussianMixture",
     "MarginalField",
+    "PairField",
     "Rotation",
     "Saddle",
     "Shear",
