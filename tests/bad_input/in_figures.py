@@ -6,9 +6,11 @@ from small import Linear, noise
 from values import (
     HERE,
     INF,
+    MIX,
     NAN,
     NET,
     NOWHERE,
+    OT,
     SPOILT,
     G,
     X,
@@ -22,7 +24,7 @@ from values import (
 )
 
 import fmcore
-from fmcore import viz
+from fmcore import MarginalField, viz
 from fmcore.viz import labs, plots
 
 XS = noise(5, 3, 2)  # (T, B, 2)
@@ -239,6 +241,20 @@ LIVING = [
         (dict(resolution=5), TypeError, "got 5"),
         (dict(resolution=(5, 4.5)), TypeError, "got 4.5"),
         (dict(conditionals="no"), TypeError, "got 'no'"),
+        (dict(noise=-0.1), ValueError, "got -0.1"),
+        (dict(noise=4.01), ValueError, "noise must lie in [0, 4] or be None, got 4.01"),
+        (dict(noise=NAN), ValueError, "got nan"),
+        (dict(noise=True), TypeError, "got True"),
+        (dict(noise="loud"), TypeError, "got 'loud'"),
+        (dict(noise=0.0), ValueError, "with noise, field must be a MarginalField in closed form"),
+        (dict(marginals=True), ValueError, "with marginals, field must be a MarginalField"),
+        (dict(marginals="no"), TypeError, "got 'no'"),
+        (
+            dict(field=MarginalField(MIX, OT), noise=1.0, span=(1.0, 0.0)),
+            ValueError,
+            "noise needs a span that goes forward in time, got (1.0, 0.0)",
+        ),
+        (dict(field=MarginalField(MIX, OT).score, noise=1.0), ValueError, "closed form"),
         (dict(caption=3), TypeError, "got 3"),
         (dict(alt=None), TypeError, "got None"),
         (dict(height=10), ValueError, "got 10"),

@@ -90,7 +90,7 @@ export class FlowFigure {
 
   /** Panels share the stage: beside each other or one above the other, whichever shows them larger. */
   fit() {
-    while (this.panels.length > this.#panelsWanted()) this.panels.pop()?.node.remove();
+    while (this.panels.length > this.#panelsWanted()) this.panels.pop()?.frame.remove();
     while (this.panels.length < this.#panelsWanted()) this.#addPanel();
     const [xmin, xmax, ymin, ymax] = this.spec.extent;
     const { clientWidth: width, clientHeight: height } = this.stage;
@@ -110,7 +110,7 @@ export class FlowFigure {
     const panel = new Panel(this.spec, this.field);
     if (this.panels.length === 0) panel.handle.append(this.hint);
     this.panels.push(panel);
-    this.stage.append(panel.node);
+    this.stage.append(panel.frame);
     /** @param {Point} to */
     const onMove = (to) => {
       this.hint.remove();
@@ -154,6 +154,7 @@ export class FlowFigure {
       t: this.t,
       ...computation.report(),
       particles: this.spec.particles,
+      marginals: this.panels.map(({ marginals }) => marginals && marginals.off),
       hover: this.found,
       theme: this.look.theme,
       pending: this.runsStale || !computation.done || this.player.scheduled,

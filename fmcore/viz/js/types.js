@@ -30,8 +30,12 @@
  * @property {Box} [domain]  where the field is known
  * @property {number} [count]  of the conditional paths it is a mean over
  * @property {(t: number, x0: number, x1: number) => number} [along]  a coordinate of such a path
+ * @property {(noise: number) => Noisy} [noisy]  the SDE with the same marginals, of g = noise b(t)
+ * @property {(t: number, d: number, z: Float64Array, least: number) => Float64Array} [density]
  * @property {(t: number, x: number, y: number, limit: number) => Conditional[]} [conditionals]
  */
+
+/** @typedef {{ drift: Evaluate, g: (t: number) => number }} Noisy  dx = drift dt + g dW */
 
 /**
  * The conditional path through a point, and its velocity (u, v) there.
@@ -68,7 +72,8 @@
  */
 
 /** @typedef {{ solver: string, steps: number, tolerance: number }} Choice  a solver by its id */
-/** @typedef {{ solver: Solver, steps: number, tolerance: number }} RunChoice */
+/** @typedef {{ amount: number, gusts: import("./flow/diffuse.js").Gusts }} Noise */
+/** @typedef {{ solver: Solver, steps: number, tolerance: number, noise?: Noise }} RunChoice */
 
 // ---- data from Python
 
@@ -93,6 +98,8 @@
  * @property {number} most_steps
  * @property {Colors} colors
  * @property {boolean} conditionals
+ * @property {boolean} marginals
+ * @property {{ most: number, rule: Solver } | null} noise  of the dial, and the rule where there is any
  * @property {string} alt
  * @property {{ steps: number, tolerance: number }} compare_state
  * @property {import("./ui/flow_controls.js").FlowState} start_state

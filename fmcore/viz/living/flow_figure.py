@@ -16,7 +16,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from fmcore.checks import flag, whole
+from fmcore.checks import flag, real, whole
 from fmcore.fields import Empirical, GaussianMixture, MarginalField
 from fmcore.solvers import SOLVERS, ButcherTableau
 from fmcore.solvers.tableaus import find_tableau
@@ -44,6 +44,7 @@ VIEWS = ("arrows", "streamlines", "particles")
 OFFERED = ("euler", "midpoint", "heun", "rk4", "dopri5", "dopri5-adaptive")
 MOST_PARTICLES = 5_000
 MOST_STEPS = 200
+MOST_NOISE = 4.0
 _ADAPTIVE = "-adaptive"  # after the key of a method: its steps follow from a tolerance
 _TOLERANCE = 1e-3
 
@@ -70,12 +71,18 @@ class FlowFigure(LivingFigure):
     start       the point whose path is shown with its steps marked: each, or evenly chosen ones if
                 there are more than twelve
     probe       a point at which the field is shown as long as the pointer is nowhere; or None
+    noise       None, or where a dial from 0 to 4 begins: the particles then follow the SDE of
+                `same_marginals` with g(t) = noise b(t), by Euler-Maruyama. Neither the second run
+                nor the exact path has noise
+    marginals   whether histograms of the particles' x and y stand along two edges, under the exact
+                densities of the marginal field's p_t, which they have if the source does at t0
     conditionals  whether pointer and probe show the conditional paths through the point of a
                 marginal field; the field is the mean of their velocities, weighted by the posterior
     height      of the whole figure in CSS pixels
 
     Raises TypeError or ValueError that says what does not fit: a field that is not of the plane or
-    not finite, an unknown view or solver, a number out of range, more than 2 MB of data.
+    not finite, an unknown view or solver, a number out of range, noise or marginals of a field
+    that is not a `MarginalField` in closed form, noise backward in time, more than 2 MB of data.
 
     >>> from fmcore.fields import Rotation
     >>> FlowFigure(Rotation(rate=1.0), solver="euler", steps=12)
@@ -104,13 +111,16 @@ class FlowFigure(LivingFigure):
         probe: Sequence[float] | None = None,
         seed: int = 0,
         resolution: tuple[int, int] = (33, 17),
+        noise: float | None = None,
+        marginals: bool = False,
         conditionals: bool = True,
         caption: str = "",
         alt: str = "",
         height: int = 560,
     ) -> None:
         self.field, self.caption = field, text("caption", caption)
-        self.alt = text("alt", alt) or _alt(field)
+        marginals = flag("marginals", marginals)
+        self.alt = text("alt", alt) or _alt(field, marginals)
         self.height = whole("height", height, 240)
         self.extent, self.span = box(extent), _span(span)
         self.source = as_source("source", source, self.extent)
@@ -126,6 +136,7 @@ class FlowFigure(LivingFigure):
             "share": _share(t, self.span),
             "playing": t is None,
             "seed": whole("seed", seed, 0, MOST_SEED),
+            "noise": _noise(noise, self.span),
             "start": _start(start, self.extent),
             "probe": None if probe is None else list(numbers("probe", probe, "x", "y")),
         }
@@ -140,11 +151,19 @@ class FlowFigure(LivingFigure):
             "particles": whole("particles", particles, 1, MOST_PARTICLES),
             "most_steps": max(40, 2 * steps, 2 * (second[1] if second else 0)),
             "colors": {name: COLORS[name] for name in ("source", "path", "target", "field")},
+            "noise": None if noise is None else {"most": MOST_NOISE, "rule": _maruyama()},
+            "marginals": marginals,
             "conditionals": flag("conditionals", conditionals),
             "alt": self.alt,
             "compare_state": {"steps": steps, "tolerance": _TOLERANCE},
             "start_state": start_state,
         }
+        for name, wanted in (("noise", noise is not None), ("marginals", marginals)):
+            if wanted and self.form != "mixture":
+                raise ValueError(
+                    f"with {name}, field must be a MarginalField in closed form (with a path that "
+                    f"is finite on the span), got {self._name()}"
+                )
         self._check_size()
 
     @property
@@ -156,21 +175,23 @@ class FlowFigure(LivingFigure):
         """The same picture as a matplotlib figure: for print, and where no script runs."""
         return still(self.field, self.source, self.target, self.spec)
 
-    def __repr__(self) -> str:
+    def _name(self) -> str:
         text = getattr(self.field, "__name__", repr(self.field))
-        if len(text) > 80 or "\n" in text:
-            text = type(self.field).__name__
+        return type(self.field).__name__ if len(text) > 80 or "\n" in text else text
+
+    def __repr__(self) -> str:
         state = self.spec["start_state"]
         choice = f"solver={state['solver']!r}, steps={state['steps']}"
-        return f"FlowFigure({text}, form={self.form!r}, {choice})"
+        return f"FlowFigure({self._name()}, form={self.form!r}, {choice})"
 
 
-def _alt(field: Field) -> str:
+def _alt(field: Field, marginals: bool) -> str:
     """The default text alternative."""
     name = "a marginal velocity field" if isinstance(field, MarginalField) else "a field"
     return (
         f"Interactive figure of {name} of the plane: particles, arrows and streamlines, with "
         "the path of one starting point"
+        + marginals * ", and histograms of the particles under the exact densities along two edges"
     )
 
 
@@ -210,6 +231,24 @@ def _choice(solver: Method, steps: int) -> dict[str, Any]:
     """A solver with its steps and tolerance, as the controls hold them."""
     name = solver.name if isinstance(solver, ButcherTableau) else solver
     return {"solver": name, "steps": steps, "tolerance": _TOLERANCE}
+
+
+def _maruyama() -> dict[str, Any]:
+    """The rule where there is noise, as the solvers of the menu: Euler's, with noise."""
+    (euler,) = _menu(["euler"])
+    return {**euler, "id": "euler_maruyama", "label": "Euler–Maruyama"}
+
+
+def _noise(noise: float | None, span: Span) -> float | None:
+    """The noise. Raises ValueError unless it lies in [0, 4] and time goes forward."""
+    if noise is None:
+        return None
+    noise = real("noise", noise, 0)
+    if noise > MOST_NOISE:
+        raise ValueError(f"noise must lie in [0, {MOST_NOISE:g}] or be None, got {noise:g}")
+    if span[0] > span[1]:
+        raise ValueError(f"noise needs a span that goes forward in time, got {span}")
+    return noise
 
 
 def _second(

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from fmcore.fields import Empirical, GaussianMixture, MarginalField, Wind
 from fmcore.networks import MLP
-from fmcore.paths import OTPath, ProbabilityPath, VPPath
+from fmcore.paths import CosinePath, OTPath, ProbabilityPath, VPPath
 from fmcore.weights import FlowModel
 
 from ..checks import Box
@@ -30,8 +30,8 @@ Span = tuple[float, float]
 
 _TYPES = {"f8": "<f8", "f4": "<f4", "i2": "<i2"}
 _ASPECT = 16 / 9  # the stage is seldom wider than this, so the lattice reaches as far
-_PATHS = (OTPath, VPPath)  # those that the browser has in closed form (PATHS in its mixture.js)
-_TABLE = 257  # times at which any other path is tabulated: of a cosine, a' and b' are 3e-9 off
+_PATHS = (OTPath, VPPath, CosinePath)  # in closed form in the browser too (its mixture.js)
+_TABLE = 257  # times at which any other path is tabulated: of sines, a' and b' are 3e-9 off
 _CHECKS = 5  # times at which a field in closed form is tried
 _PROBES = (12, 256)  # times and points at which a lattice's error is measured
 

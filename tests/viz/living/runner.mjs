@@ -1,5 +1,6 @@
 // Appended to the figure's scripts: runs one job, JSON from stdin, and prints its numbers as JSON.
 /* global makeField, Computation, evenGrid, integrate, adapt, Run, meanDistance, meanEnd, draw, unpack */
+/* global Gusts, diffuse */
 import { readFileSync } from "node:fs";
 
 const list = (numbers) => Array.from(numbers);
@@ -84,6 +85,86 @@ const JOBS = {
     computation.restart(state);
     computation.work(Infinity);
     return computation.report();
+  },
+  // Drift and g at each time: what the kernel computes, and JavaScript without it.
+  noisy({ field, noise, t, x, y }) {
+    const fast = makeField(field).noisy(noise);
+    const { WebAssembly } = globalThis;
+    delete globalThis.WebAssembly;
+    const slow = makeField(field).noisy(noise);
+    globalThis.WebAssembly = WebAssembly;
+    const [drift, plain] = [fast, slow].map((sde) => velocities(sde.drift, t, x, y));
+    return { drift, plain, g: t.map(fast.g) };
+  },
+  // A field is asked for its velocity, its drift, its velocity again.
+  turns({ field, noise, t, x, y }) {
+    const one = makeField(field);
+    const { drift } = one.noisy(noise);
+    return [one.evaluate, drift, one.evaluate].map((f) => velocities(f, [t], x, y)[0]);
+  },
+  density({ field, t, d, z, least }) {
+    return list(makeField(field).density(t, d, Float64Array.from(z), least));
+  },
+  // sign: of the score's term in the drift; every: so many frames one is returned.
+  diffuse({ field, noise, sign, n, seed, steps, parts, span, portion, every }) {
+    const one = makeField(field);
+    const { drift, g } = one.noisy(noise);
+    const turned = (t, x, y, m, u, v) => {
+      const [du, dv] = [new Float64Array(m), new Float64Array(m)];
+      one.evaluate(t, x, y, m, u, v);
+      drift(t, x, y, m, du, dv);
+      for (let i = 0; i < m; i++) {
+        u[i] += sign * (du[i] - u[i]);
+        v[i] += sign * (dv[i] - v[i]);
+      }
+    };
+    const sde = { drift: sign === 1 ? drift : turned, g };
+    const source = { kind: "mixture", means: [0, 0], stds: [1, 1], weights: [1] };
+    const { x, y } = draw(source, n, seed);
+    const gusts = new Gusts(seed + 12345, n);
+    const frames = Array.from({ length: (steps * parts) / every + 1 }, () => [[], []]);
+    let nfe = 0;
+    for (let from = 0; from < n; from += portion) {
+      const to = Math.min(n, from + portion);
+      const sink = (frame, fx, fy) => {
+        if (frame % every) return;
+        frames[frame / every][0].push(...fx);
+        frames[frame / every][1].push(...fy);
+      };
+      const options = { parts, sink, gusts, from };
+      const [px, py] = [x.subarray(from, to), y.subarray(from, to)];
+      ({ nfe } = diffuse(sde, px, py, evenGrid(...span, steps), options));
+    }
+    return {
+      frames,
+      end: frames.at(-1),
+      dx: every > 1 ? [] : list(gusts.x),
+      dy: every > 1 ? [] : list(gusts.y),
+      nfe,
+    };
+  },
+  // The states of a computation's first run and path, for each of some settings of the dial.
+  dial({ spec, state, noises }) {
+    const computation = new Computation(spec, makeField(spec.field));
+    return noises.map((noise) => {
+      const begun = performance.now();
+      computation.restart({ ...state, noise });
+      computation.work(Infinity);
+      const [run] = computation.runs;
+      const milliseconds = performance.now() - begun;
+      const { points, marks } = computation.paths[0].path();
+      const middle = [new Float64Array(run.n), new Float64Array(run.n)];
+      run.at(0.5, ...middle);
+      const report = computation.report();
+      return {
+        end: run.end().map(list),
+        middle: middle.map(list),
+        points,
+        marks,
+        report,
+        milliseconds,
+      };
+    });
   },
   draw({ source, n, seed }) {
     const { x, y } = draw(source, n, seed);

@@ -180,7 +180,7 @@ def test_modules_that_do_not_fit_together_are_refused(tmp_path, modules, words):
 def test_the_scripts_are_small_and_whole(tmp_path):
     """One script without imports, as a frame carries it; that no name is taken twice, Node says."""
     texts = {entry: bundle(entry) for entry in ENTRIES}
-    assert len(texts["flow_figure.js"].encode()) < 60_000
+    assert len(texts["flow_figure.js"].encode()) < 66_000
     whole = "".join(texts.values())
     assert not re.search(r"\b(import|export)\b", whole)
     for module in FOLDER.rglob("*.js"):

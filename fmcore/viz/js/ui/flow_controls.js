@@ -13,6 +13,7 @@ import { capitalized, number, plural } from "./words.js";
  * @property {Choice | null} compare  the second run, from the same start
  * @property {Point} start  of the path that is shown with its steps
  * @property {number} seed  of the particles
+ * @property {number | null} noise  g(t) / b(t) of the SDE that they follow
  * @property {Record<string, boolean>} views  the layers that are shown
  * @property {number} share  of the whole time
  * @property {boolean} playing
@@ -34,6 +35,7 @@ export const STALE = {
   compare: "runs",
   start: "runs",
   seed: "runs",
+  noise: "runs",
   views: "field",
   share: "front",
   playing: "front",
@@ -62,6 +64,13 @@ export function flowControls(spec, state, onChange, onPlay) {
     const compare = { solver: "", ...spec.compare_state, ...state.compare, ...change };
     onChange({ compare: compare.solver ? compare : null });
   });
+  const dial = range(
+    "Noise",
+    { min: 0, max: spec.noise?.most ?? 0, step: 0.05 },
+    state.noise ?? 0,
+    (noise) => `g = ${number(noise)} b(t)`,
+    (noise) => onChange({ noise }),
+  );
   const views = Object.keys(state.views).map((name) =>
     check(capitalized(name), state.views[name], (on) =>
       onChange({ views: { ...state.views, [name]: on } }),
@@ -72,12 +81,15 @@ export function flowControls(spec, state, onChange, onPlay) {
   return {
     nodes: [
       make("div", { className: "fm-row fm-time" }, play.node, time.node),
-      make("div", { className: "fm-row" }, first, second, group),
+      ...(spec.noise ? [make("div", { className: "fm-row fm-time fm-dial" }, dial.node)] : []),
+      make("div", { className: "fm-row" }, first.node, second.node, group),
     ],
-    /** Shows what changes by itself while it plays. */
+    /** Shows what changes without these controls, or with another one. */
     update() {
       time.set(state.share);
       play.set(state.playing);
+      dial.set(state.noise ?? 0);
+      first.hold(state.noise ? spec.noise?.rule : null);
     },
   };
 }
@@ -95,14 +107,15 @@ const SECOND = {
 };
 
 /**
- * A solver with its steps, or with its tolerance if it chooses the steps itself.
+ * A solver with its steps, or with its tolerance if it chooses the steps itself. hold(rule) shows
+ * a rule that takes the place of the solver and cannot be chosen; hold(null) gives the choice back.
  * @param {Titles} titles
  * @param {FlowSpec} spec
  * @param {Choice | null} chosen
  * @param {(change: Partial<Choice>) => void} onChange
  */
 function solverControls(titles, spec, chosen, onChange) {
-  const now = chosen ?? { solver: "", ...spec.compare_state };
+  const now = { ...spec.compare_state, solver: "", ...chosen };
   /** @type {[string, string][]} */
   const options = spec.solvers.map(({ id, label }) => [id, label]);
   if (titles.none) options.unshift(["", titles.none]);
@@ -128,8 +141,21 @@ function solverControls(titles, spec, chosen, onChange) {
   };
   showFor(now.solver);
   const solver = select(titles.solver, options, now.solver, (id) => {
+    now.solver = id;
     showFor(id);
     onChange({ solver: id });
   });
-  return make("div", { className: "fm-choice" }, solver, steps.node, tolerance.node);
+  const held = make("div", { className: "fm-control fm-held" }, make("span", {}, titles.solver));
+  const name = held.appendChild(make("b"));
+  return {
+    node: make("div", { className: "fm-choice" }, solver, steps.node, tolerance.node),
+    /** @param {Solver | null} [rule] */
+    hold(rule) {
+      if (name.textContent === (rule?.label ?? "")) return;
+      showFor(rule?.id ?? now.solver);
+      name.textContent = rule?.label ?? "";
+      if (rule) solver.replaceWith(held);
+      else held.replaceWith(solver);
+    },
+  };
 }

