@@ -3,9 +3,11 @@
 import functools
 import http.server
 import json
+import math
 import shutil
 import threading
 
+import numpy as np
 import pytest
 import torch
 
@@ -329,3 +331,147 @@ def test_the_modules_run_unbundled_in_any_host(browser, tmp_path, wrapped):
         assert page.locator(".fm").count() == 0
         page.close()
         server.shutdown()
+
+
+# ---- the noise dial
+
+
+def drag(page, slider, share):
+    """Move a slider's thumb with the mouse to a share of its length, in small steps."""
+    box, value = slider.bounding_box(), slider.evaluate("i => (i.value - i.min) / (i.max - i.min)")
+    y = box["y"] + box["height"] / 2
+    inside = lambda s: box["x"] + 8 + s * (box["width"] - 16)  # noqa: E731
+    page.mouse.move(inside(value), y)
+    page.mouse.down()
+    page.mouse.move(inside((value + share) / 2), y, steps=4)
+    page.mouse.move(inside(share), y, steps=4)
+    page.mouse.up()
+
+
+# What is done to the dial, which stands at 1, and the noise that follows.
+DIALS = {
+    "to a storm, dragged": (lambda p: drag(p.page, p.get("Noise"), 1.0), "s.noise === 4"),
+    "to a breeze, dragged": (
+        lambda p: drag(p.page, p.get("Noise"), 0.1),
+        "s.noise > 0.3 && s.noise < 0.5",
+    ),
+    "to nothing, by a key": (lambda p: p.get("Noise").press("Home"), "s.noise === 0"),
+    "on, by a key": (
+        lambda p: p.get("Noise").press("ArrowRight"),
+        "Math.abs(s.noise - 1.05) < 1e-9",
+    ),
+}
+PLANE = "document.querySelector('.fm-panel canvas:nth-of-type(3)').toDataURL()"
+
+
+@pytest.mark.parametrize("turn", DIALS)
+def test_the_dial_changes_the_paths_and_keeps_the_marginals(opened, turn):
+    """Half the area between bars and curves is 5 to 6 % for 1,000 draws of p_t itself."""
+    act, until = DIALS[turn]
+    figure = FlowFigure(TWO, noise=1.0, marginals=True, steps=60, particles=1000, t=0.6)
+    page = opened(figure)
+    before = page.state("s.noise === 1")
+    assert max(before["marginals"][0]) < 0.1
+    picture = page.page.evaluate(PLANE)
+    act(page)
+    after = page.state(until)
+    page.page.wait_for_function(f"(before) => {PLANE} !== before", arg=picture)
+    assert after["end"] != before["end"] and after["start"] == before["start"]
+    assert after["t"] == 0.6 and max(after["marginals"][0]) < 0.1
+    assert after["milliseconds"] < 500
+    words = page.page.locator(".fm-readout").inner_text()
+    assert ("With noise the solver is Euler–Maruyama" in words) == (after["noise"] > 0)
+    assert page.get("Noise").get_attribute("aria-valuetext") == f"g = {after['noise']:.2f} b(t)"
+
+
+def test_other_particles_than_those_of_the_field_leave_the_curves(opened):
+    """The bars are counted, not drawn after the curves."""
+    page = opened(FlowFigure(TWO, [[0.0, 2.0]], noise=0.0, marginals=True, particles=500, t=0.2))
+    assert max(page.state()["marginals"][0]) > 0.4
+
+
+def test_with_noise_there_is_one_solver_and_without_it_the_chosen_one(opened):
+    page = opened(FlowFigure(TWO, noise=0.0, steps=30, solver="rk4", particles=50, t=0.5))
+    page.get("Solver").select_option("dopri5-adaptive")
+    page.state("s.solver === 'dopri5-adaptive'")
+    assert not page.get("Steps").is_visible() and page.get("Tolerance").is_visible()
+    dial = page.get("Noise")
+    dial.press("End")
+    state = page.state("s.noise === 4")
+    assert (state["solver"], state["steps"], state["nfe"]) == ("euler_maruyama", 30, 30)
+    assert page.get("Solver").count() == 0 and page.get("Steps").is_visible()
+    assert "Euler–Maruyama" in page.page.locator(".fm-held").inner_text()
+    page.get("Steps").press("Home")
+    assert page.state("s.nfe === 1")["off"] is None
+    dial.press("Home")
+    page.state("s.noise === 0 && s.solver === 'dopri5-adaptive'")
+    assert page.get("Solver").input_value() == "dopri5-adaptive"
+    assert page.get("Tolerance").is_visible() and page.page.locator(".fm-held").count() == 0
+
+
+def test_a_comparison_with_noise_is_with_the_ode(opened):
+    page = opened(FlowFigure(TWO, noise=2.0, marginals=True, steps=40, particles=500, t=0.5))
+    page.get("Compare").select_option("heun")
+    state = page.state("s.compare")
+    x0 = torch.tensor([state["start"]], dtype=torch.float64)
+    end = odeint(TWO, x0, method="heun", steps=40).x[0]
+    assert state["compare"]["end"] == pytest.approx(end.tolist(), abs=1e-6)
+    assert state["distance"] > 0.3 and len(state["marginals"]) == 2
+    assert max(max(off) for off in state["marginals"]) < 0.12
+    labels = [page.page.locator(".fm-label").nth(i).inner_text() for i in (0, 1)]
+    assert labels == ["Euler–Maruyama, 40 steps", "Heun, 40 steps"]
+    page.get("Compare").select_option("")
+    page.state("!s.compare")
+    assert page.page.locator(".fm-plot").count() == 1 == page.page.locator(".fm-panel").count()
+
+
+def test_the_dial_on_a_phone(opened):
+    phone = dict(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = opened(FlowFigure(TWO, noise=1.0, marginals=True, particles=200, t=0.5), **phone)
+    assert page.page.evaluate("document.documentElement.scrollWidth") <= 390
+    stage = page.page.locator(".fm-panel").bounding_box()
+    for control in page.page.locator(
+        ".fm-control:visible, .fm-button, .fm-above, .fm-beside"
+    ).all():
+        box = control.bounding_box()
+        assert min(box["width"], box["height"]) >= 40
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 390
+    dial = page.get("Noise").bounding_box()
+    page.page.touchscreen.tap(dial["x"] + dial["width"] - 4, dial["y"] + dial["height"] / 2)
+    assert max(page.state("s.noise === 4")["marginals"][0]) < 0.2
+    assert page.page.locator(".fm-panel").bounding_box() == stage  # nothing moves under the finger
+
+
+def test_bars_and_curves_stand_where_the_plane_has_them(opened):
+    """Of N(0, I) at rest: p_0 is N(0, I), and the narrowest p_t, at t = 1/2, has variance 1/2."""
+    figure = FlowFigure(STANDARD, [[-1.0, 0.6]], marginals=True, particles=512, t=0.0, views=())
+    page = opened(figure)
+    page.page.wait_for_timeout(100)
+    for i, position in enumerate((-1.0, 0.6)):
+        pixels, unit = page.page.evaluate(
+            """(i) => {
+              const canvas = document.querySelectorAll(".fm-above canvas, .fm-beside canvas")[i];
+              const { width, height } = canvas;
+              const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+              const panel = document.querySelector(".fm-panel");
+              const unit = Math.min(panel.clientWidth, panel.clientHeight) / 6;
+              return [{ data: Array.from(data), width, height }, unit];
+            }""",
+            i,
+        )
+        rgba = np.array(pixels["data"]).reshape(pixels["height"], pixels["width"], 4)
+        if i:
+            rgba = rgba.transpose(1, 0, 2)[::-1, ::-1]  # as above: base below, up is right
+        base, length = rgba.shape[:2]
+        bars = (rgba[..., 3] > 100) & (rgba[..., 3] < 180)
+        ink = (rgba[..., :3].max(-1) < 70) & (rgba[..., 3] > 200)
+        column = lambda z: length / 2 + z * unit  # noqa: B023, E731
+        bar = 6 / round(2.4 * 8)
+        low = math.floor(position / bar) * bar
+        full = np.flatnonzero(bars.sum(0) > 0.8 * base)  # all particles are in one bar
+        assert full.min() == pytest.approx(column(low), abs=1.5)
+        assert full.max() == pytest.approx(column(low + bar), abs=2.5)
+        for z in (0.0, 1.5):
+            rows = np.flatnonzero(ink[:, round(column(z))])
+            height = 0.8 * base * math.exp(-(z**2) / 2) * math.sqrt(0.5)
+            assert base - rows.mean() - 0.5 == pytest.approx(height, abs=1.2)
