@@ -14,6 +14,7 @@ from fmcore.solvers import odeint
 from fmcore.stochastic import same_marginals
 from fmcore.viz import COLORS, FlowFigure
 from fmcore.viz.living.marginals import density
+from fmcore.viz.living.still import _Run
 
 PATHS = {
     "OT": (OTPath(), 1.0),
@@ -266,6 +267,15 @@ def test_few_steps_have_noise_between_them(js):
     assert len(found[0]["points"]) == 51 and len(found[0]["marks"]) == 6
 
 
+def test_every_particle_has_noise_of_its_own(js):
+    """Also where they are taken through in portions, as so many are."""
+    figure = FlowFigure(MARGINAL, [[0.0, 0.0]], noise=1.0, steps=100, particles=3000)
+    (found,) = js(dial(figure, 1.0))
+    assert len({tuple(end) for end in np.transpose(found[0]["end"])}) > 2990
+    middle = np.transpose(found[0]["middle"])
+    assert abs(np.corrcoef(middle[:-1].ravel(), middle[1:].ravel())[0, 1]) < 0.05
+
+
 def test_a_turn_of_the_dial_is_immediate(js):
     """600 particles and 100 steps: 50 ms allowed, about 5 on a machine with nothing else to do."""
     figure = FlowFigure(MARGINAL, noise=1.0, steps=100)
@@ -313,6 +323,18 @@ def test_the_still_has_the_noise_and_the_marginals(path):
     ]
     assert lengths[1] > 5 * lengths[0]
     assert storm.lines[-1].get_color() == COLORS["euler"]
+
+
+def test_the_noise_of_the_still_knows_nothing_of_the_start():
+    """A step from N(0, I) against where it began: at t = 0 the drift is nearly a multiple of x0."""
+    figure = FlowFigure(MarginalField(TRIO, OTPath()), noise=4.0, steps=60, particles=3000)
+    run = _Run(figure.field, figure.spec, figure.spec["start_state"], 4.0)
+    g = torch.Generator().manual_seed(figure.spec["start_state"]["seed"])
+    x0 = figure.source.sample(3000, generator=g)
+    x = run.states(x0, torch.tensor([1 / 60]))[0].double()
+    gusts = x - x0 - sde(figure.field, 4.0)[0](x0.double(), 0.0) / 60
+    assert gusts.std().item() == pytest.approx(4 / math.sqrt(60), rel=0.05)
+    assert abs(torch.corrcoef(torch.stack([gusts.flatten(), x0.flatten()]))[0, 1]) < 0.05
 
 
 def test_the_still_says_which_run_has_the_noise():
