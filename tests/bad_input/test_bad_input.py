@@ -4,6 +4,7 @@ import in_couplings
 import in_fields
 import in_figures
 import in_multistep
+import in_pair_figure
 import in_paths
 import in_sampling
 import in_solvers
@@ -25,6 +26,7 @@ ROOMS = (
     in_training,
     in_sampling,
     in_figures,
+    in_pair_figure,
 )
 ROWS = [row for room in ROOMS for row in room.ROWS]
 RESULTS = {fmcore.Progress, fmcore.Solution}  # what a function returns: nobody builds one
