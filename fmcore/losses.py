@@ -33,7 +33,7 @@ from fmcore.checks import (
     real,
 )
 from fmcore.models import evaluate
-from fmcore.paths import ProbabilityPath, error_weight, prediction_target
+from fmcore.paths import PREDICTIONS, ProbabilityPath, error_weight, prediction_target
 from fmcore.paths.predictions import MARGIN
 from fmcore.tables import Table, check_callable
 
@@ -203,7 +203,14 @@ def prediction_loss(
     return _mean(each, weight)
 
 
-LOSSES: Table[Loss] = Table("loss", check_callable("loss"), cfm=cfm_loss, reference=reference_loss)
+LOSSES: Table[Loss] = Table(
+    "loss",
+    check_callable("loss"),
+    cfm=cfm_loss,
+    reference=reference_loss,
+    noise=partial(prediction_loss, predict="noise"),
+    data=partial(prediction_loss, predict="data"),
+)
 """The losses by name: for the command line. `fit` takes the functions."""
 
 
@@ -219,6 +226,19 @@ def draws(loss: Loss) -> tuple[Times | None, Weights | None]:
     times, weights = (keywords[k].default if k in keywords else None for k in ("times", "weights"))
     times, weights = (None if f is Parameter.empty else f for f in (times, weights))
     return times, weights
+
+
+def predicted(loss: Loss) -> str:
+    """What a network learns from a loss to predict, a key of `PREDICTIONS`.
+
+    The value of the keyword `predict`; the velocity, if there is none.
+
+    >>> predicted(cfm_loss), predicted(partial(prediction_loss, predict="noise"))
+    ('velocity', 'noise')
+    """
+    keyword = signature(loss).parameters.get("predict")
+    known = keyword is not None and keyword.default in PREDICTIONS
+    return keyword.default if known else "velocity"
 
 
 def describe(function: Callable[..., Any] | None) -> str:

@@ -63,6 +63,15 @@ def classes(model: Any) -> int | None:
     return settings(model).get("num_classes")
 
 
+def predicts(model: Any) -> str | None:
+    """What the network inside a velocity field predicts, where a wrapper says so; else None.
+
+    A wrapper with a `predict` of its own, such as a `FlowModel`, returns the velocity.
+    """
+    own = (getattr(layer, "predict", None) for layer in layers(model))
+    return next((each for each in own if isinstance(each, str)), None)
+
+
 def takes_label(model: Any) -> bool:
     """Whether `model(x, t, label)` works: every wrapper passes a label on, the network takes it.
 

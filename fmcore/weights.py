@@ -21,7 +21,7 @@ from fmcore.checks import whole
 from fmcore.files import ASSETS, replacing, writable
 from fmcore.models import evaluate, layers
 from fmcore.networks import NETWORKS
-from fmcore.paths import PATHS, ProbabilityPath, check_once
+from fmcore.paths import PATHS, PREDICTIONS, ProbabilityPath, as_velocity, check_once
 from fmcore.tables import Table
 
 
@@ -30,10 +30,12 @@ class FlowModel(nn.Module):
 
     `shape` is that of one sample, e.g. (1, 28, 28); `about` holds whatever else is worth knowing
     (data, recipe, seed, device, time) as plain JSON values. `.config` is all but the weights: what
-    is accepted here can be saved.
+    is accepted here can be saved. Of a network that was trained to `predict` something else than
+    the velocity, a key of `PREDICTIONS`, `as_velocity` makes the field.
 
-    Raises `TypeError` if the network or the path is in no table, if the network has no `config`
-    that builds it anew, or if a value cannot be written as JSON.
+    Raises `ValueError` if `predict` is no such key, `TypeError` if the network or the path is in no
+    table, if the network has no `config` that builds it anew, or if a value cannot be written as
+    JSON.
 
     >>> import torch
     >>> from fmcore.networks import UNet
@@ -49,6 +51,8 @@ class FlowModel(nn.Module):
         path: ProbabilityPath,
         shape: Sequence[int],
         about: Mapping[str, Any] | None = None,
+        *,
+        predict: str = "velocity",
     ):
         super().__init__()
         if NETWORKS.name_of(type(net)) is None or PATHS.name_of(type(path)) is None:
@@ -67,17 +71,20 @@ class FlowModel(nn.Module):
             raise TypeError(f"shape must be that of one sample, such as (2,), got {shape!r}")
         if not (about is None or isinstance(about, Mapping)):
             raise TypeError(f"about must be a dictionary, got {about!r}")
-        self.net, self.path = net, path
+        PREDICTIONS.find("predict", predict)
+        self.net, self.path, self.predict = net, path, predict
         self.config: dict[str, Any] = {
             "network": {"name": type(net).__name__, **arguments},
             "path": {"name": type(path).__name__, **asdict(cast(Any, path))},
+            "predict": predict,
             "shape": [whole("each side of shape", side) for side in shape],
             "about": dict(about or {}),
         }
         self.config = json.loads(json.dumps(self.config, default=_plain))
 
     def forward(self, x: Tensor, t: float | Tensor, label: Tensor | None = None) -> Tensor:
-        v = evaluate(self.net, x, t, label)
+        field = as_velocity(self.net, self.path, predict=self.predict)
+        v = evaluate(field, x, t, label)
         return v.to(x.dtype)  # under autocast a network answers in half precision
 
 
@@ -124,7 +131,8 @@ def load_weights(file: str | Path) -> FlowModel:
         network, path = config["network"], config["path"]
         net = _built(NETWORKS, network)
         path = _built(PATHS, path)
-        model = FlowModel(net, path, tuple(config["shape"]), config["about"])
+        predict = config.get("predict", "velocity")  # which all did before version 0.2
+        model = FlowModel(net, path, tuple(config["shape"]), config["about"], predict=predict)
     except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{file} holds no configuration that fits: {error!r}") from error
     if problem := misfit(net, tensors):

@@ -235,7 +235,9 @@ def test_the_version(capsys):
 @pytest.mark.parametrize("letters", [83, 84, 90])
 def test_a_name_that_is_too_long_is_refused_before_the_work(letters, tmp_path, monkeypatch, capsys):
     """A file is first written as name.partial; 83 Chinese characters are 249 bytes."""
-    monkeypatch.setattr("fmcore.cli.load_images", lambda *a, **k: pytest.fail("began the work"))
+    monkeypatch.setattr(
+        "fmcore.cli.draw.load_images", lambda *a, **k: pytest.fail("began the work")
+    )
     out = tmp_path / ("风" * letters)
     for command in (["train", *SMALL], ["evaluate"]):
         with pytest.raises(SystemExit) as stop:
@@ -284,7 +286,7 @@ def test_memory_that_is_not_there_ends_in_one_line(tmp_path, monkeypatch, capsys
     def full(*arguments, **options):
         raise torch.OutOfMemoryError("out of memory: tried to allocate 80 GiB")
 
-    monkeypatch.setattr("fmcore.cli.generate", full)
+    monkeypatch.setattr("fmcore.cli.draw.generate", full)
     with pytest.raises(SystemExit) as stop:
         main(["sample", "--out", str(tmp_path / "x.png")])
     assert stop.value.code == 2 and "tried to allocate" in capsys.readouterr().err
@@ -408,7 +410,7 @@ def test_the_loss_and_the_times_are_trained_with(tmp_path, monkeypatch):
         seen.append(loss)
         return fit(*arguments, loss=loss, **rest)
 
-    monkeypatch.setattr("fmcore.cli.fit", spy)
+    monkeypatch.setattr("fmcore.cli.train.fit", spy)
     for options in ([], ["--loss", "reference"], ["--times", "stratified"]):
         trained(tmp_path, *options)
     trained(tmp_path, "--times", "uniform", recipe="mnist")
@@ -474,3 +476,58 @@ def test_names_that_are_not_there_are_refused_by_the_parser(option, tmp_path, ca
         main(["train", "--out", str(tmp_path / "w.safetensors"), *SMALL, option, "soup"])
     told = " ".join(capsys.readouterr().err.split())
     assert stop.value.code == 2 and "soup" in told
+
+
+@pytest.mark.parametrize(
+    ("options", "coupling"),
+    [
+        ([], None),
+        (["--couple", "minibatch_ot"], "MinibatchOT(label_weight=0.0)"),
+        (
+            ["--couple", "minibatch_ot", "--label-weight", "30", "--classes"],
+            "MinibatchOT(label_weight=30.0)",
+        ),
+    ],
+)
+def test_the_coupling_by_name_and_what_labels_weigh_in_it(options, coupling, tmp_path, monkeypatch):
+    seen = []
+
+    def spy(*arguments, couple, **rest):
+        seen.append(describe(couple) or None)
+        return fit(*arguments, couple=couple, **rest)
+
+    monkeypatch.setattr("fmcore.cli.train.fit", spy)
+    assert trained(tmp_path, *options)["about"]["recipe"].get("couple") == coupling
+    assert seen == [coupling]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--label-weight", "1"], "--label-weight is for --couple minibatch_ot"),
+        (
+            ["--couple", "independent", "--label-weight", "1", "--classes"],
+            "--label-weight is for --couple minibatch_ot; this is independent",
+        ),
+        (["--couple", "minibatch_ot", "--label-weight", "1"], "--label-weight needs --classes"),
+        (
+            ["--couple", "minibatch_ot", "--label-weight", "-1", "--classes"],
+            "label_weight must be a finite number >= 0, got -1",
+        ),
+    ],
+)
+def test_labels_weigh_only_where_there_are_some(options, message, tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["train", "--out", str(tmp_path / "w.safetensors"), *SMALL, *options])
+    assert stop.value.code == 2 and message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("loss", ["noise", "data"])
+def test_weights_say_what_they_predict(loss, tmp_path, capsys):
+    assert trained(tmp_path, "--loss", loss)["predict"] == loss
+    start = ["--start", str(tmp_path / "0.safetensors")]
+    assert trained(tmp_path, "--loss", loss, *start)["predict"] == loss
+    with pytest.raises(SystemExit):
+        trained(tmp_path, *start)
+    error = capsys.readouterr().err
+    assert f"they predict the {loss}, not the velocity" in error

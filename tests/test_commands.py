@@ -114,6 +114,6 @@ def test_ctrl_c_ends_as_the_shell_expects(tmp_path, monkeypatch, capsys):
     def pressed(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("fmcore.cli.generate", pressed)
+    monkeypatch.setattr("fmcore.cli.draw.generate", pressed)
     code, told = refused(["sample", "--out", str(tmp_path / "x.png")], capsys)
     assert code == 128 + 2 and told == "fmcore: stopped\n"  # SIGINT is the signal 2

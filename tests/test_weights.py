@@ -45,14 +45,16 @@ def rewrite(file, change):
         model(num_classes=10, time_scale=6.28),
         FlowModel(MLP(dim=2, hidden=8, depth=1), VPPath(), (2,), {}),
         FlowModel(MLP(dim=2, hidden=8, depth=1).double(), OTPath(), (2,), {}),
+        FlowModel(MLP(dim=2, hidden=8, depth=1), VPPath(), (2,), predict="noise"),
     ],
-    ids=["unet", "classes", "mlp", "double"],
+    ids=["unet", "classes", "mlp", "double", "noise"],
 )
 def test_what_is_saved_is_what_is_loaded(original, tmp_path):
     file = tmp_path / "w.safetensors"
     save_weights(original, file)
     again = load_weights(file)
     assert again.config == original.config and again.path == original.path
+    assert again.predict == original.predict
     assert not again.training
     dtype = next(original.parameters()).dtype
     assert {p.dtype for p in again.parameters()} == {dtype}
@@ -60,6 +62,17 @@ def test_what_is_saved_is_what_is_loaded(original, tmp_path):
     x = torch.randn(3, *original.config["shape"], generator=g, dtype=dtype)
     assert torch.equal(original(x, 0.3), again(x, 0.3))
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_file_from_before_there_were_predictions_holds_a_velocity(saved):
+    rewrite(saved, lambda config, tensors: config.pop("predict"))
+    assert load_weights(saved).predict == "velocity"
+
+
+def test_a_file_with_an_unknown_prediction_is_refused(saved):
+    rewrite(saved, lambda config, tensors: config.update(predict="wind"))
+    with pytest.raises(ValueError, match="predict must be one of 'velocity'.*got 'wind'"):
+        load_weights(saved)
 
 
 def test_a_loaded_model_is_frozen_and_builds_no_graph(saved):

@@ -30,6 +30,7 @@ import torch
 from torch import Tensor, nn
 
 from fmcore.checks import expand_time, floating, like, positive
+from fmcore.models import predicts
 from fmcore.paths.path import ProbabilityPath, answer, check_field, check_once, time_tensor
 from fmcore.tables import Table, check_callable
 
@@ -127,7 +128,8 @@ def as_velocity(
     kept where D / D_q is at most `gain`, and 0.001 away from both ends: before and after, the field
     stands still. A larger gain comes nearer to the exact field, with steps as short as 1 / gain.
 
-    Raises `ValueError` if there is no such time, and as `error_weight` does.
+    Raises `ValueError` if there is no such time, if `net` is a `FlowModel` or another field that
+    returns the velocity already, and as `error_weight` does.
 
     >>> from fmcore.paths import OTPath
     >>> v = as_velocity(lambda x, t: x / 2, OTPath(), predict="noise")
@@ -138,6 +140,8 @@ def as_velocity(
     PREDICTIONS.find("predict", predict)
     if predict == "velocity":
         return net
+    if predicts(net) is not None:
+        raise ValueError(f"{type(net).__name__} returns the velocity already, not the {predict}")
     t = torch.linspace(MARGIN, 1 - MARGIN, 999, dtype=torch.float64)
     calm = t[error_weight(path, t, predict=predict).sqrt() <= positive("gain", gain)]
     if not len(calm):

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from fmcore.checks import class_labels, finite, like
 from fmcore.data import ImageData
 from fmcore.devices import find_device
-from fmcore.losses import Loss
-from fmcore.models import classes, layers, settings, takes_label
+from fmcore.losses import Loss, predicted
+from fmcore.models import classes, layers, predicts, settings, takes_label
 from fmcore.paths import ProbabilityPath
 from fmcore.training.checkpoints import Checkpoints
 from fmcore.training.recipes import Coupling, TrainConfig
@@ -47,6 +47,22 @@ def check_arguments(
         own = getattr(layer, "path", path)
         if isinstance(own, ProbabilityPath) and own != path:
             raise ValueError(f"the model is of {own}, and was to be trained along {path}")
+    prediction_of(model, loss)
+
+
+def prediction_of(model: nn.Module, loss: Loss) -> str:
+    """What the network inside `model` predicts once it is trained, a key of `PREDICTIONS`.
+
+    That is what the loss asks for, unless the model turns a prediction into the velocity itself:
+    `ValueError` if the loss then asks for something else.
+    """
+    asked, own = predicted(loss), predicts(model)
+    if own is not None and asked != "velocity":
+        raise ValueError(
+            f"the loss asks for the {asked}, and {type(model).__name__} returns the velocity: "
+            "train the network inside it"
+        )
+    return own or asked
 
 
 def training_device(config: TrainConfig) -> torch.device:

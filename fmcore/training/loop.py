@@ -25,6 +25,7 @@ from fmcore.training.checkpoints import Checkpoints
 from fmcore.training.inputs import (
     check_arguments,
     paired,
+    prediction_of,
     scalar,
     training_data,
     training_device,
@@ -147,12 +148,15 @@ def train(
     check_arguments(model, path, config, loss, couple, checkpoints)
     samples = training_data(data, model, config)
     shape = samples[0].shape[1:]
-    FlowModel(_network(model), path, shape)  # if that cannot be, better now than in the end
+    predict = prediction_of(model, loss)
+    # If that cannot be, better now than in the end.
+    FlowModel(_network(model), path, shape, predict=predict)
     *_, last = _steps(model, path, samples, config, loss, couple, checkpoints, [])
     recipe = Recipe({}, path, config, loss, couple)
     name = data.name if isinstance(data, ImageData) else f"a tensor of shape {tuple(data.shape)}"
     about = {"data": name, "images": len(samples[0]), **about_training(recipe, last)}
-    return FlowModel(_network(last.ema), path, shape, about).eval().requires_grad_(False)
+    trained = FlowModel(_network(last.ema), path, shape, about, predict=predict)
+    return trained.eval().requires_grad_(False)
 
 
 def _network(model: nn.Module) -> nn.Module:

@@ -24,6 +24,7 @@ from fmcore.paths import (
 from fmcore.sampling import generate
 from fmcore.solvers import odeint
 from fmcore.training import fit, train
+from fmcore.weights import FlowModel
 
 OT, VP = OTPath(), VPPath()
 T = torch.tensor([0.01, 0.3, 0.7, 0.99], dtype=F64)
@@ -222,11 +223,49 @@ def test_a_network_trained_on_it_is_sampled_as_any_other(predict):
     loss = partial(prediction_loss, predict=predict, measure=measure)
     settings = config(steps=1500, batch_size=256, lr=3e-3, ema=0.99)
     model = train(net, path, x1, settings, loss=loss)
-    v = as_velocity(model, path, predict=predict)
-    x = generate(v, 4000, shape=(1,), method="heun", steps=20, generator=gen(2))
+    x = generate(model, 4000, method="heun", steps=20, generator=gen(2))
     low = x[:, 0] < 0
     assert abs(low.float().mean() - 0.25) < 0.04
     assert abs(x[low].mean() + 2) < 0.15 and abs(x[~low].mean() - 2) < 0.15
     assert x[~low].std() < 0.5
     *_, last = fit(net, path, x1, config(), loss=loss)  # and by hand
     assert last.step == 6
+
+
+# ---- a model that is saved
+
+
+@each_prediction
+def test_a_model_is_the_velocity_whatever_its_network_predicts(predict):
+    net = MLP(dim=2, hidden=4, depth=1).double()
+    model = FlowModel(net, OT, (2,), predict=predict)
+    net.forward = lambda x, t: exact(OT, predict)(x, t)
+    x = along(OT, 0.4, 4)
+    torch.testing.assert_close(model(x, 0.4), field(OT)(x, 0.4), rtol=1e-8, atol=1e-8)
+    assert {*model.state_dict()} == {f"net.{name}" for name in net.state_dict()}
+
+
+@pytest.mark.parametrize("predict", ["noise", "data"])
+def test_a_training_returns_the_velocity_whatever_the_loss_asks_for(predict):
+    """Data at a point c: the noise is (x - t c) / (1 - t), the velocity (c - x) / (1 - t)."""
+    data = torch.full((64, 2), 3.0)
+    loss = partial(prediction_loss, predict=predict)
+    model = train(MLP(dim=2, hidden=32), OT, data, config(steps=300, lr=1e-2), loss=loss)
+    assert model.predict == predict
+    x = torch.tensor([[1.0, 2.0], [1.5, 1.5]])
+    velocity = (3 - x) / 0.5
+    assert (model(x, 0.5) - velocity).abs().max() < 0.5
+    assert (model.net(x, 0.5) - velocity).abs().max() > 0.8
+    more = train(model, OT, data, config(steps=5))
+    assert more.predict == predict and more.net is not model.net
+
+
+def test_what_returns_the_velocity_is_not_trained_to_predict_something_else():
+    model = FlowModel(MLP(dim=2), OT, (2,), predict="noise")
+    loss = partial(prediction_loss, predict="noise")
+    for run in (train, lambda *args, **more: next(fit(*args, **more))):
+        with pytest.raises(ValueError, match="asks for the noise, and FlowModel returns the vel"):
+            run(model, OT, torch.zeros(64, 2), config(steps=1), loss=loss)
+    for v in (model, torch.nn.DataParallel(model), as_velocity(MLP(dim=2), OT, predict="data")):
+        with pytest.raises(ValueError, match="returns the velocity already, not the noise"):
+            as_velocity(v, OT, predict="noise")
