@@ -61,7 +61,8 @@ def field_data(
 
 def _exact(field: Field, span: Span) -> dict[str, Any] | None:
     """The field in closed form or as weights, None if it has neither."""
-    net = field.net if isinstance(field, FlowModel) else field
+    as_it_is = isinstance(field, FlowModel) and field.predict == "velocity"
+    net = field.net if as_it_is else field
     if isinstance(field, Wind):
         return {"kind": "winds", "wind": field.as_dict()}
     if isinstance(field, MarginalField):

@@ -51,6 +51,7 @@ def spec_in(page):
         (MarginalField(Empirical([[0.0, 1.0], [1.0, 0.0]]), OTPath(sigma_min=0.1)), "mixture"),
         (MLP(hidden=8), "mlp"),
         (FlowModel(MLP(hidden=8), OTPath(), shape=(2,)), "mlp"),
+        (FlowModel(MLP(hidden=8), OTPath(), shape=(2,), predict="noise"), "lattice"),
         (MLP(hidden=8).double(), "mlp"),
         (lambda x, t: -x, "lattice"),
         (MarginalField(MIX, Ramp()), "mixture"),
