@@ -3,7 +3,7 @@
 import torch
 from calls import bad
 from small import noise
-from values import HERE, INF, NAN, NOWHERE, SPOILT, TIMES, X
+from values import INF, NAN, SPOILT, TIMES, X
 
 from fmcore import fields, viz
 
@@ -81,10 +81,5 @@ ROWS = [
         FIGURE.partners,
         dict(pairing="ot"),
         (dict(pairing="own"), ValueError, "got 'own'"),
-    ),
-    *bad(
-        FIGURE.save_html,
-        dict(path=HERE / "pairs.html"),
-        (dict(path=NOWHERE), ValueError, "there is no folder"),
     ),
 ]

@@ -126,7 +126,7 @@ class PairFigure(LivingFigure):
     def still(self) -> Figure:
         """A matplotlib figure of the three pairings beside each other."""
         with theme(), torch.no_grad():
-            figure, axes = plt.subplots(1, len(PAIRINGS), figsize=(7.0, 2.9))
+            figure, axes = plt.subplots(1, len(PAIRINGS), figsize=(7.0, 3.2))
             for ax, (name, label) in zip(axes, PAIRINGS.items(), strict=True):
                 self._panel(ax, self.x1[self.partners(name)])
                 ax.set_title(label)
@@ -156,11 +156,16 @@ class PairFigure(LivingFigure):
         v = field(xs.flatten(0, 1), times.repeat_interleave(len(x0))).reshape(xs.shape)
         bent = torch.trapezoid((xs[-1] - x0 - v).square().sum(-1), times, dim=0)
         off = (x0 + field(x0, 0.0) - xs[-1]).norm(dim=1).mean().item()
-        ax.set_xlabel(f"straightness {bent.mean():.2f}\nEuler error {off:.2f}", fontsize=11)
+        ax.set_xlabel(f"straightness {_short(bent.mean())}\nEuler error {_short(off)}", fontsize=11)
 
     def __repr__(self) -> str:
         n = len(self.x0)
         return f"PairFigure({n} pairs, pairing={self.pairing!r}, width={self.width:g})"
+
+
+def _short(value: float | Tensor) -> str:
+    """As in the table of the living figure."""
+    return f"{value:.{3 if value < 0.1 else 2}f}"
 
 
 def _points(name: str, values: Numbers) -> Tensor:
