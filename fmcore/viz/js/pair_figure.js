@@ -130,7 +130,7 @@ class PairFigure {
   /** All there is to know: for tests. */
   report() {
     const { state, panel, flows } = this;
-    const { states, ...flow } = this.#flow(state.pairing);
+    const { states, one, ...flow } = this.#flow(state.pairing);
     const { x, y } = states[states.length - 1];
     /** @type {(side: 0 | 1) => Point[]} */
     const pixels = (side) => flow.partners.map((_, i) => panel.pixel({ side, i }));
@@ -138,7 +138,8 @@ class PairFigure {
       ...structuredClone({ ...state, held: this.held }),
       ...flow,
       t: state.share,
-      end: Array.from(x, (one, i) => [one, y[i]]),
+      end: Array.from(x, (end, i) => [end, y[i]]),
+      one: Array.from(one.x, (end, i) => [end, one.y[i]]),
       costs: Object.fromEntries(Object.keys(flows).map((name) => [name, flows[name].cost])),
       pixels: [pixels(0), pixels(1)],
       theme: this.look.theme,
@@ -163,7 +164,7 @@ function build(spec, fail, el) {
   const controls = pairControls(rows, state, set, () => player.toggle());
 
   figure.onPainted = (fresh) => {
-    controls.update(held.picked);
+    controls.update(held);
     const at = held.hover ?? /** @type {Mark} */ ({ side: 0, i: 0 });
     const [left, top] = panel.pixel(at);
     Object.assign(panel.cursor.style, { left: `${left}px`, top: `${top}px` });

@@ -61,7 +61,7 @@ def styles() -> str:
 def document(entry: str, spec: Any, title: str, style: str, rest: str = "") -> str:
     """A figure as an HTML document that makes no request.
 
-    entry   the module whose `render` shows `spec`, "flow_figure.js" or "digit_figure.js"
+    entry   the module whose `render` shows `spec`, such as "flow_figure.js"
     rest    HTML that follows the figure
     """
     return _DOCUMENT.format(

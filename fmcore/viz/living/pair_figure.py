@@ -50,7 +50,8 @@ class PairFigure(LivingFigure):
     The field is `PairField(x0, x1[order], width)`, the exact minimiser of the loss on these pairs.
     The table has, for each pairing, the mean squared length of a pair, how often their lines cross,
     `metrics.straightness` from the noise points, and how far one Euler step lands from the ends of
-    their trajectories, on average.
+    their trajectories, on average. The lines of an optimal pairing may cross as well, but no two of
+    its pairs are in one place at one time.
 
     Raises TypeError or ValueError that says what does not fit: points that are not in the plane,
     too few or too many, an unknown pairing, a number out of range.

@@ -10,7 +10,7 @@ import pytest
 from fmcore.viz.living.bundle import FOLDER, bundle
 
 NODE = shutil.which("node")
-ENTRIES = ("flow_figure.js", "digit_figure.js", "host/host.js")
+ENTRIES = ("flow_figure.js", "digit_figure.js", "pair_figure.js", "host/host.js")
 
 
 def folder(tmp_path, **modules):
@@ -181,6 +181,7 @@ def test_the_scripts_are_small_and_whole(tmp_path):
     """One script without imports, as a frame carries it; that no name is taken twice, Node says."""
     texts = {entry: bundle(entry) for entry in ENTRIES}
     assert len(texts["flow_figure.js"].encode()) < 66_000
+    assert len(texts["pair_figure.js"].encode()) < 62_000
     whole = "".join(texts.values())
     assert not re.search(r"\b(import|export)\b", whole)
     for module in FOLDER.rglob("*.js"):

@@ -34,7 +34,7 @@ const [all, near] = fields.map((field) => t.map((time) => {
   field.evaluate(time, Float64Array.from(x), Float64Array.from(y), x.length, u, v);
   return [list(u), list(v)];
 }));
-const { states, ...numbers } = pairFlow(spec, partners);
+const { states, one, ...numbers } = pairFlow(spec, partners);
 process.stdout.write(JSON.stringify({ all, near, numbers,
   states: states.map(({ x, y }) => [list(x), list(y)]),
   orders: [0, 1, 2, 3].map((seed) => shuffled(partners.length, seed)),
@@ -139,6 +139,15 @@ def test_the_pairings_are_the_cheapest_and_the_dearest_of_all():
     assert found["crossing"] == pytest.approx(max(every))
     assert found["independent"] == pytest.approx(cost.trace().item())
     assert torch.equal(shown.partners("ot"), best_pairing(shown.x0, shown.x1))
+
+
+def test_pairs_of_optimal_transport_never_meet_though_their_lines_may_cross(js):
+    """Of any two, the vectors between their noise and their data are at most at a right angle."""
+    shown = figure(30)
+    order = shown.partners("ot")
+    between = [z[:, None] - z for z in (shown.x0, shown.x1[order])]
+    assert (between[0] * between[1]).sum(-1).min() > -1e-12
+    assert js(shown, order.tolist())["numbers"]["crossings"] > 0
 
 
 def test_the_data_say_what_the_browser_needs():

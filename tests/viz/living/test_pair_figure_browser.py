@@ -178,6 +178,23 @@ def test_partners_are_exchanged_by_one_click_after_the_other(opened):
     assert page.state("!s.held.picked")["partners"] == [2, 1, 0, 3]
 
 
+def test_a_point_that_is_looked_at_shows_its_pair_and_the_euler_step(opened):
+    page = opened({"pairing": "crossing"})
+    state, before = page.state(), page.layer(2)
+    u = PairField(X0, X1[state["partners"]], 0.3)
+    assert torch.allclose(torch.tensor(state["one"], dtype=F64), X0 + u(X0, 0.0), atol=1e-9)
+    pictures = []
+    for side, i in ((0, 1), (1, state["partners"][1])):  # either end of the pair
+        page.page.mouse.move(*page.at(side, i))
+        page.state(f"s.held.hover?.side === {side}")
+        assert "Dashed: one Euler step" in page.page.locator(".fm-tip").inner_text()
+        pictures.append(page.layer(2))
+    assert (pictures[0] != before).any() and (pictures[0] == pictures[1]).all()
+    page.page.mouse.move(0, 0)
+    page.state("!s.held.hover")
+    assert (page.layer(2) == before).all()
+
+
 def test_partners_are_exchanged_by_keys(opened):
     page = opened()
     cursor = page.page.locator(".fm-cursor")

@@ -23,6 +23,7 @@ import { evenGrid, Stepper } from "./solvers.js";
  * @typedef {object} PairFlow
  * @property {number[]} partners  the data points of the noise points
  * @property {Cloud[]} states  of the trajectories, at even times
+ * @property {Cloud} one  where a single Euler step leads
  * @property {number} cost  the mean squared length of a pair
  * @property {number} crossings  of the lines that join the pairs
  * @property {number} straightness  as fmcore.metrics.straightness
@@ -65,6 +66,7 @@ export function pairFlow({ x0, x1, width, steps, tableau }, partners) {
   return {
     partners,
     states,
+    one,
     cost: apart(start, data, 2),
     crossings: crossings(start, data),
     // The mean of v over time is x1 - x0: so |x1 - x0 - v|² integrates to the energy less its square.

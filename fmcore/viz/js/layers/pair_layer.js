@@ -7,11 +7,13 @@ import { arrow, circle, dots, fade, line, marks } from "./draw.js";
 /** @typedef {{ side: 0 | 1, i: number }} Mark  a noise point (side 0) or a data point (side 1) */
 
 /**
- * What is drawn: clouds of noise, of the data in the order of their partners, and the trajectories.
- * @typedef {{ from: Cloud, to: Cloud, states: Cloud[] }} Drawing
+ * What is drawn: clouds of noise, of the data in the order of their partners, the trajectories, and
+ * the ends of single Euler steps.
+ * @typedef {{ from: Cloud, to: Cloud, states: Cloud[], one: Cloud }} Drawing
  */
 
 const PIECES = 14; // of a trajectory, each in one colour
+const DASHES = [4, 5]; // pixels
 const [PAIR, TRAJECTORY, POINT, NOW] = [1.2, 2.6, 4.6, 3.4]; // pixels
 
 /**
@@ -88,14 +90,22 @@ export function drawPoints(ctx, camera, { from, to, states }, look, views, share
 }
 
 /**
- * One pair and its trajectory stand out; and from a point that is picked a line leads to the hand.
+ * One pair stands out, with its trajectory and the Euler step; and from a point that is picked a line
+ * leads to the hand.
  * @param {Context} ctx
  * @param {Camera} camera
  * @param {Drawing} drawing
  * @param {Look & Colors} look
  * @param {{ shown: number | null, picked: Point | null, goal: Point | null, hand: Point | null }} hold
  */
-export function drawHold(ctx, camera, { from, to, states }, look, { shown, picked, goal, hand }) {
+export function drawHold(ctx, camera, drawing, look, { shown, picked, goal, hand }) {
+  const { from, to, states, one } = drawing;
+  /** @type {(a: Point, b: Point) => void} */
+  const dashed = (a, b) => {
+    ctx.setLineDash(DASHES);
+    line(ctx, camera, [a, b], 2, look.ink);
+    ctx.setLineDash([]);
+  };
   if (shown !== null) {
     const i = shown;
     /** @type {Point[]} */
@@ -108,15 +118,13 @@ export function drawHold(ctx, camera, { from, to, states }, look, { shown, picke
     line(ctx, camera, ends, 2, look.ink);
     line(ctx, camera, path, 7, look.stage);
     line(ctx, camera, path, 4.5, look.path);
+    dashed(ends[0], [one.x[i], one.y[i]]);
+    marks(ctx, camera, [[one.x[i], one.y[i]]], "s", NOW, look.ink, look.stage);
     marks(ctx, camera, [ends[0]], "o", POINT + 1, look.source, look.stage);
     marks(ctx, camera, [ends[1]], "o", POINT + 1, look.target, look.stage);
   }
   if (!picked) return;
-  if (hand) {
-    ctx.setLineDash([5, 4]);
-    line(ctx, camera, [picked, goal ?? hand], 2, look.ink);
-    ctx.setLineDash([]);
-  }
+  if (hand) dashed(picked, goal ?? hand);
   for (const point of [picked, goal]) {
     if (!point) continue;
     ctx.beginPath();

@@ -135,9 +135,9 @@ export class PairPanel {
    * @param {PairFlow} flow
    * @returns {Drawing}
    */
-  #drawing({ partners, states }) {
+  #drawing({ partners, states, one }) {
     const to = this.#cloud(this.spec.x1, partners);
-    this.drawn = { from: states[0], to, states };
+    this.drawn = { from: states[0], to, states, one };
     if (!this.turning) return this.drawn;
     const { from, since } = this.turning;
     const share = (performance.now() - since) / TURN;
@@ -145,7 +145,8 @@ export class PairPanel {
     else {
       const eased = share * share * (3 - 2 * share);
       const between = from.states.map((state, k) => blend(state, states[k], eased));
-      this.drawn = { from: states[0], to: blend(from.to, to, eased), states: between };
+      this.drawn.to = blend(from.to, to, eased);
+      this.drawn.states = between;
     }
     return this.drawn;
   }

@@ -28,6 +28,7 @@ const COLUMNS = [
   ["Euler error", ({ euler }) => short(euler)],
 ];
 const KINDS = ["noise point", "data point"];
+const HOVER = "Thin: its pair. Broad: where the flow goes. Dashed: one Euler step.";
 const QUIET = 700; // milliseconds without a change before a screen reader is told
 
 /** @type {(mark: Mark) => string} */
@@ -67,8 +68,7 @@ export function pairControls(rows, state, onChange, onPlay) {
   );
   const hint = make("span", { className: "fm-tip" });
   const dots = KINDS.map(() => make("i"));
-  /** @type {number | null | undefined} the kind of the point that is picked, as the hint has it */
-  let hinted = undefined;
+  let hinted = ""; // what the hint is about
   const legend = Object.keys(state.views).map((name) => {
     const sample = make("canvas", { "aria-hidden": "true", className: "fm-sample" });
     const node = check(capitalized(name), state.views[name], (on) =>
@@ -97,18 +97,22 @@ export function pairControls(rows, state, onChange, onPlay) {
     },
     /**
      * Shows what changes by itself while it plays, and what the hand holds.
-     * @param {Mark | null} picked
+     * @param {import("./pair_hand.js").Held} held
      */
-    update(picked) {
+    update({ picked, hover }) {
       time.set(state.share);
       play.set(state.playing);
-      const side = picked && picked.side;
-      if (side === hinted) return;
-      hinted = side;
+      const about = picked ? `picked ${picked.side}` : hover ? "hover" : "hand";
+      if (about === hinted) return;
+      hinted = about;
       const [noise, data] = dots.map((dot, k) => [dot, KINDS[k]]);
-      if (side === null) {
+      if (picked) {
+        hint.replaceChildren("Now choose a ", ...(picked.side ? noise : data), " for it.");
+      } else if (hover) {
+        hint.replaceChildren(HOVER);
+      } else {
         hint.replaceChildren("Or pair by hand: drag from a ", ...noise, " to a ", ...data, ".");
-      } else hint.replaceChildren("Now choose a ", ...[noise, data][1 - side], " for it.");
+      }
     },
     /** @param {Record<string, PairFlow>} flows  as far as they are computed */
     show(flows) {
@@ -117,7 +121,7 @@ export function pairControls(rows, state, onChange, onPlay) {
       const label = rows.find(({ id }) => id === state.pairing)?.label ?? "";
       readout.replaceChildren(
         make("b", {}, label),
-        `: the mean squared length of a pair is ${short(cost)}, and the pairs cross ` +
+        `: the mean squared length of a pair is ${short(cost)}, and the lines cross ` +
           `${plural(crossings, "time")}. The trajectories have straightness ` +
           `${short(straightness)}, where 0 is straight. One Euler step lands ${short(euler)} ` +
           "from their ends, on average.",
