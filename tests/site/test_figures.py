@@ -385,3 +385,16 @@ def test_the_network_that_the_chapter_trained_answers_the_hand(visit):
     figure.get("Solver").select_option("heun")
     press(figure, "Steps", *["ArrowLeft"] * 6)
     assert figure.state("s.solver === 'heun' && s.steps === 2")["nfe"] == 4
+
+
+def test_the_noise_dial_makes_the_paths_wild_and_keeps_the_marginals(visit):
+    """Bars and curves are as far apart as for as many draws of p_t: about 7 % of 400 particles."""
+    figure = visit("book/06_scores").figure(0)
+    lengths = []
+    for share, until in ((0.0, "s.noise === 0"), (0.25, "s.noise > 0.8"), (1.0, "s.noise === 4")):
+        drag(figure, "Noise", share)
+        state = figure.state(until)
+        assert max(state["marginals"][0]) < 0.14
+        lengths.append(state["lengths"][0])
+        assert ("Euler–Maruyama" in figure.readout()) == (share > 0)
+    assert 3 * lengths[0] < 2 * lengths[1] < lengths[2]

@@ -381,6 +381,10 @@ def test_the_dial_changes_the_paths_and_keeps_the_marginals(opened, turn):
     assert after["milliseconds"] < 500
     words = page.page.locator(".fm-readout").inner_text()
     assert ("With noise the solver is Euler–Maruyama" in words) == (after["noise"] > 0)
+    noisy, calm = after["lengths"]
+    assert (f"path is {noisy:.2f} long; without noise" in words) == (after["noise"] > 0)
+    assert calm == pytest.approx(before["lengths"][1])
+    assert noisy > 1.5 * calm if after["noise"] else noisy == pytest.approx(calm, rel=0.02)
     assert page.get("Noise").get_attribute("aria-valuetext") == f"g = {after['noise']:.2f} b(t)"
 
 

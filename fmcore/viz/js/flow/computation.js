@@ -4,7 +4,7 @@
 
 import { Gusts } from "./diffuse.js";
 import { draw } from "./random.js";
-import { meanDistance, meanEnd, Run, runFrom } from "./run.js";
+import { lengthOf, meanDistance, meanEnd, Run, runFrom } from "./run.js";
 
 const ACCURATE = 1e-7; // tolerance of the exact path
 // Added to the seed of the source's draws, these begin far from them and from each other.
@@ -100,6 +100,7 @@ export class Computation {
       ...one,
       mean: run && meanEnd(run),
       farthest: run && farthest(run),
+      lengths: [this.paths[0], this.exact].map((path) => path && lengthOf(path.path().points)),
       compare: other ?? null,
       distance: other ? meanDistance(run, second) : null,
       problem: this.problem,

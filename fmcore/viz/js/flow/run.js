@@ -130,6 +130,16 @@ export class Run {
   }
 }
 
+/** @param {Point[]} points */
+export function lengthOf(points) {
+  let sum = 0;
+  for (let k = 1; k < points.length; k++) {
+    const [[x, y], [x0, y0]] = [points[k], points[k - 1]];
+    sum += Math.hypot(x - x0, y - y0);
+  }
+  return sum;
+}
+
 /**
  * The finished run of a single particle.
  *

@@ -1,6 +1,7 @@
 // What the hand asks for: the path from one starting point with its steps marked, and the field at
 // one point; of a marginal field also the conditional paths whose mean it is.
 
+import { lengthOf } from "../flow/run.js";
 import { arrow, blend, fade, line, marks } from "./draw.js";
 
 /** @typedef {import("./camera.js").Camera} Camera */
@@ -39,16 +40,6 @@ export function drawPath(ctx, camera, { path, exact, t, look }) {
   const [x, y] = [new Float64Array(1), new Float64Array(1)];
   path.at(t, x, y);
   marks(ctx, camera, [[x[0], y[0]]], marker, NOW, color, look.stage);
-}
-
-/** @param {Point[]} points */
-function lengthOf(points) {
-  let sum = 0;
-  for (let k = 1; k < points.length; k++) {
-    const [[x, y], [x0, y0]] = [points[k], points[k - 1]];
-    sum += Math.hypot(x - x0, y - y0);
-  }
-  return sum;
 }
 
 const REACH = 110; // pixels: the length of an arrow at full speed, or of the fastest path's

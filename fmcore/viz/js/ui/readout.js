@@ -59,7 +59,9 @@ export class Readout {
     const rest = [];
     if (report.noise) {
       rest.push("With noise the solver is Euler–Maruyama.");
-      rest.push("The broad grey line is the ring’s path without noise.");
+      const [length, exact] = report.lengths;
+      const calm = exact ? `; without noise, along the broad grey line, ${number(exact)}` : "";
+      rest.push(`The ring’s path is ${number(length)} long${calm}.`);
     }
     if (this.spec.marginals) rest.push("Bars: the particles. Curves: the exact densities.");
     if (report.compare) {
