@@ -28,7 +28,7 @@ const COLUMNS = [
   ["Euler error", ({ euler }) => short(euler)],
 ];
 const KINDS = ["noise point", "data point"];
-const HOVER = "Thin: its pair. Broad: where the flow goes. Dashed: one Euler step.";
+const HOVER = "Thin: its pair. Broad: its trajectory. Dashed: one Euler step.";
 const QUIET = 700; // milliseconds without a change before a screen reader is told
 
 /** @type {(mark: Mark) => string} */
