@@ -49,7 +49,8 @@ export class Readout {
       const dot = () => make("i", { style: `background:${look.tint(color)}` });
       panels[i].label.replaceChildren(dot(), `${label}, ${plural(steps, "step")}`);
       const evaluations = make("abbr", { title: "number of function evaluations" }, "NFE");
-      const end = off === null ? ". " : `: ${where} ${small(off)} off the exact path. `;
+      const rule = report.noise && i === 0 ? ": the rule with noise. " : ". ";
+      const end = off === null ? rule : `: ${where} ${small(off)} off the exact path. `;
       const every = stepsPerMark(steps);
       const marked = every > 1 && off !== null ? `One mark for ${every} steps. ` : "";
       const cost = [`, ${plural(steps, "step")}, `, evaluations, `\u00a0${nfe}`];
@@ -58,9 +59,8 @@ export class Readout {
     const lines = [run(report, 0, "the ring’s path ends")];
     const rest = [];
     if (report.noise) {
-      rest.push("With noise the solver is Euler–Maruyama.");
       const [length, exact] = report.lengths;
-      const calm = exact ? `; without noise, along the broad grey line, ${number(exact)}` : "";
+      const calm = exact ? `, without noise (broad and grey) ${number(exact)}` : "";
       rest.push(`The ring’s path is ${number(length)} long${calm}.`);
     }
     if (this.spec.marginals) rest.push("Bars: the particles. Curves: the exact densities.");
