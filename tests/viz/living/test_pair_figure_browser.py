@@ -222,6 +222,15 @@ def test_partners_are_exchanged_by_keys(opened):
     assert page.page.evaluate("document.activeElement.className") == "fm-cursor"
 
 
+def swipe(page, *places):
+    """A finger goes down at the first place, along the others, and up at the last."""
+    session = page.context.new_cdp_session(page.page)
+    for k, (x, y) in enumerate(places):
+        event = {"type": "touchMove" if k else "touchStart", "touchPoints": [{"x": x, "y": y}]}
+        session.send("Input.dispatchTouchEvent", event)
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
 def test_partners_are_exchanged_by_a_finger_on_a_phone(opened):
     page = opened(color_scheme="dark", **PHONE)
     assert page.state()["theme"] == "dark"
@@ -229,24 +238,20 @@ def test_partners_are_exchanged_by_a_finger_on_a_phone(opened):
     for control in page.page.locator(".fm-control:visible, .fm-button").all():
         box = control.bounding_box()
         assert box["height"] >= 40 and box["x"] >= 0 and box["x"] + box["width"] <= 390
-    (x, y), (goal_x, goal_y) = page.at(0, 0), page.at(1, 3)
-    session = page.context.new_cdp_session(page.page)
-    for kind, share in (
-        ("touchStart", 0),
-        ("touchMove", 0.5),
-        ("touchMove", 1),
-        ("touchEnd", None),
-    ):
-        where = [] if share is None else [
-            {"x": x + share * (goal_x - x), "y": y + share * (goal_y - y)}
-        ]  # fmt: skip
-        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": where})
+    page.page.evaluate("document.body.style.paddingBottom = '2000px'")  # there is room to scroll
+    x, y = page.at(0, 0)
+    swipe(page, (x, y), *((x, y - 20 * k) for k in range(1, 6)), page.at(1, 3))
     assert page.state("s.pairing === 'own'")["partners"] == [3, 1, 2, 0]
     assert page.page.evaluate("window.scrollY") == 0
     page.page.touchscreen.tap(*page.at(0, 1))
     page.state("s.held.picked?.i === 1")
     page.page.touchscreen.tap(*page.at(1, 2))
     assert page.state("s.partners[1] === 2")["partners"] == [3, 2, 1, 0]
+    x, y = page.at(1, 3)
+    free = [(x - 60, y + 60 - 20 * k) for k in range(7)]  # a finger on no point scrolls
+    swipe(page, *free)
+    page.page.wait_for_function("() => window.scrollY > 40")
+    assert page.state()["partners"] == [3, 2, 1, 0]
 
 
 def test_independent_pairs_are_drawn_again(opened):
