@@ -272,3 +272,17 @@ def test_the_jumps_of_the_chapter_and_theirs_have_one_law(their):
     fresh = 0.5 * (share(here["words"](20_000, gen(6))) - data).abs().sum().item()
     assert theirs.max() < V and ours.max() < V
     assert all(fresh < far < fresh + 0.04 for far in apart)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 4])
+def test_the_jumps_of_the_chapter_leave_one_stray_in_so_many_steps(steps):
+    """Words that the data do not have: a share 1 / steps of those of independent letters."""
+    here = chapter("chart", "table", "jump")
+    V, n = here["V"], 20_000
+    data = here["words"](1_000_000, gen(7))
+    q = torch.bincount(V * data[:, 0] + data[:, 1], minlength=V * V).reshape(V, V) / len(data)
+    strays = (q.sum(1)[:, None] * q.sum(0))[q == 0].sum().item() / steps
+    x = here["jump"](n, steps, gen(8))
+    found = (q[x[:, 0], x[:, 1]] == 0).float().mean().item()
+    assert abs(found - strays) < 4.5 * math.sqrt(strays / n) + 0.002
+    assert strays * steps > 0.3
