@@ -188,10 +188,10 @@ class FlowFigure(LivingFigure):
 def _alt(field: Field, marginals: bool) -> str:
     """The default text alternative."""
     name = "a marginal velocity field" if isinstance(field, MarginalField) else "a field"
+    strips = ", and histograms of the particles under the exact densities along two edges"
     return (
         f"Interactive figure of {name} of the plane: particles, arrows and streamlines, with "
-        "the path of one starting point"
-        + marginals * ", and histograms of the particles under the exact densities along two edges"
+        f"the path of one starting point{strips if marginals else ''}"
     )
 
 
