@@ -26,6 +26,8 @@ FIGURES = {
     "book/03_conservation": 1,
     "book/04_paths": 2,
     "book/05_conditional_flow_matching": 1,
+    "book/06_scores": 2,
+    "book/07_straighter": 1,
     "book/10_sampling": 1,
 }
 LABS = [
