@@ -144,7 +144,8 @@ def digits(quick: bool) -> Course:
     label = torch.arange(n) % 10
 
     def scores(x: Tensor) -> dict:
-        return judge(x.clamp(-1, 1), label).as_dict()
+        found = judge(x.clamp(-1, 1), label).as_dict()
+        return {k: v for k, v in found.items() if not k.startswith(("nearest", "copies"))}
 
     return Course(
         partial(UNet, **recipe.network),
@@ -196,6 +197,13 @@ def race(
             yield {"sampler": name, "nfe": nfe, "cpu_seconds": seconds, **course.judge(x)}
 
 
+def gathered(runs: list[dict]) -> dict:
+    """The runs of one network, and once the floors and ceilings that all of them share."""
+    bound = ("_floor", "_ceiling")
+    shared = {k: v for run in runs for k, v in run.items() if k.endswith(bound)}
+    return {**shared, "runs": [{k: run[k] for k in run if not k.endswith(bound)} for run in runs]}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--where", choices=COURSES, nargs="+", default=list(COURSES))
@@ -219,9 +227,10 @@ def main() -> None:
                     net = trained(course, path, target, seed)
                     seconds = time.process_time() - start
                     v = as_velocity(net, path, predict=target)
-                    about = {**origin(seed=seed), **who, "training_cpu_seconds": round(seconds, 1)}
+                    about = {**origin(seed=seed), **who}
+                    about["training_cpu_seconds"] = round(seconds, 1)
                     made = list(race(course, v, path, where, args.quick))
-                    rows += [about | row for row in made]
+                    rows.append(about | gathered(made))
                     score = "wasserstein" if where == "plane" else "frechet"
                     best = min((row for row in made if score in row), key=lambda row: row[score])
                     print(
