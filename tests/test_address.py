@@ -18,6 +18,8 @@ from stamp import repository, stamp  # noqa: E402
 ADDRESS, OTHER = "https://github.com/owner-1/a.book_2", "https://github.com/second/one"
 # Other people's repositories, which the book cites or compares with, and what CI uses.
 CITED = {
+    "Stability-AI/sd3.5",
+    "black-forest-labs/flux",
     "facebookresearch/flow_matching", "rtqichen/torchdiffeq", "atong01/conditional-flow-matching",
 }  # fmt: skip
 INSTALLS = re.compile(r"git\+|pip install[^\n]*(https?:|@ )|git clone")
