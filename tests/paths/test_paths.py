@@ -160,7 +160,7 @@ def test_the_cosine_path_is_trained_saved_loaded_and_drawn(tmp_path):
     x0 = torch.randn(4, 2, generator=torch.Generator())
     assert torch.equal(generate(again, 4, x0=x0), generate(model, 4, x0=x0))
     field = MarginalField(GaussianMixture([[0.0, 1.0]], stds=0.5), CosinePath())
-    assert FlowFigure(field, particles=5).spec["field"]["path"]["kind"] == "table"
+    assert FlowFigure(field, particles=5).spec["field"]["path"]["kind"] == "CosinePath"
     same = change_path(field, CosinePath(), OTPath())
     assert FlowFigure(same, particles=5).form == "lattice"
 

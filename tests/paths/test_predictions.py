@@ -250,12 +250,13 @@ def test_a_training_returns_the_velocity_whatever_the_loss_asks_for(predict):
     """Data at a point c: the noise is (x - t c) / (1 - t), the velocity (c - x) / (1 - t)."""
     data = torch.full((64, 2), 3.0)
     loss = partial(prediction_loss, predict=predict)
+    torch.manual_seed(0)  # the initial weights
     model = train(MLP(dim=2, hidden=32), OT, data, config(steps=300, lr=1e-2), loss=loss)
     assert model.predict == predict
     x = torch.tensor([[1.0, 2.0], [1.5, 1.5]])
     velocity = (3 - x) / 0.5
-    assert (model(x, 0.5) - velocity).abs().max() < 0.5
-    assert (model.net(x, 0.5) - velocity).abs().max() > 0.8
+    off, bare = ((v(x, 0.5) - velocity).abs().mean() for v in (model, model.net))
+    assert off < 0.5 and bare > 1 and bare > 3 * off
     more = train(model, OT, data, config(steps=5))
     assert more.predict == predict and more.net is not model.net
 
