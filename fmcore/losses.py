@@ -222,10 +222,7 @@ def draws(loss: Loss) -> tuple[Times | None, Weights | None]:
     >>> draws(partial(cfm_loss, times=stratified_times)) == (stratified_times, None)
     True
     """
-    keywords = signature(loss).parameters
-    times, weights = (keywords[k].default if k in keywords else None for k in ("times", "weights"))
-    times, weights = (None if f is Parameter.empty else f for f in (times, weights))
-    return times, weights
+    return _default(loss, "times"), _default(loss, "weights")
 
 
 def predicted(loss: Loss) -> str:
@@ -236,9 +233,14 @@ def predicted(loss: Loss) -> str:
     >>> predicted(cfm_loss), predicted(partial(prediction_loss, predict="noise"))
     ('velocity', 'noise')
     """
-    keyword = signature(loss).parameters.get("predict")
-    known = keyword is not None and keyword.default in PREDICTIONS
-    return keyword.default if known else "velocity"
+    found = _default(loss, "predict")
+    return found if found in PREDICTIONS else "velocity"
+
+
+def _default(loss: Loss, keyword: str) -> Any:
+    """What a loss sets a keyword to if nobody else does; None if it has no such keyword."""
+    found = signature(loss).parameters.get(keyword)
+    return None if found is None or found.default is Parameter.empty else found.default
 
 
 def describe(function: Callable[..., Any] | None) -> str:
