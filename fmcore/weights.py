@@ -21,7 +21,8 @@ from fmcore.checks import whole
 from fmcore.files import ASSETS, replacing, writable
 from fmcore.models import evaluate, layers
 from fmcore.networks import NETWORKS
-from fmcore.paths import PATHS, PREDICTIONS, ProbabilityPath, as_velocity, check_once
+from fmcore.paths import PATHS, PREDICTIONS, ProbabilityPath, check_once
+from fmcore.paths.predictions import calm_span, predicted_velocity
 from fmcore.tables import Table
 
 
@@ -73,6 +74,7 @@ class FlowModel(nn.Module):
             raise TypeError(f"about must be a dictionary, got {about!r}")
         PREDICTIONS.find("predict", predict)
         self.net, self.path, self.predict = net, path, predict
+        self.span = None if predict == "velocity" else calm_span(path, predict=predict)
         self.config: dict[str, Any] = {
             "network": {"name": type(net).__name__, **arguments},
             "path": {"name": type(path).__name__, **asdict(cast(Any, path))},
@@ -83,8 +85,12 @@ class FlowModel(nn.Module):
         self.config = json.loads(json.dumps(self.config, default=_plain))
 
     def forward(self, x: Tensor, t: float | Tensor, label: Tensor | None = None) -> Tensor:
-        field = as_velocity(self.net, self.path, predict=self.predict)
-        v = evaluate(field, x, t, label)
+        if self.span is None:
+            v = evaluate(self.net, x, t, label)
+        else:
+            v = predicted_velocity(
+                self.net, self.path, x, t, label, predict=self.predict, span=self.span
+            )
         return v.to(x.dtype)  # under autocast a network answers in half precision
 
 

@@ -97,21 +97,50 @@ def error_weight(
     return (_parts(measure, path, t, "measure")[2] / d).square()
 
 
+Span = tuple[float, float]
+
+
+def calm_span(path: ProbabilityPath, *, predict: str, gain: float = 20.0) -> Span:
+    """The first and the last time at which D / D_q is at most `gain`; see `as_velocity`.
+
+    `ValueError` if there is no such time, and as `error_weight` raises.
+    """
+    t = torch.linspace(MARGIN, 1 - MARGIN, 999, dtype=torch.float64)
+    calm = t[error_weight(path, t, predict=predict).sqrt() <= positive("gain", gain)]
+    if not len(calm):
+        raise ValueError(f"no time on {path} has a gain of at most {gain:g} for the {predict}")
+    return calm[0].item(), calm[-1].item()
+
+
+def predicted_velocity(
+    net: Callable[..., Tensor],
+    path: ProbabilityPath,
+    x: Tensor,
+    t: float | Tensor,
+    label: Tensor | None,
+    *,
+    predict: str,
+    span: Span,
+) -> Tensor:
+    """v(x, t) from what `net` predicts, with t kept in `span`."""
+    t = time_tensor(t, x).clamp(*span)
+    q = answer(net, x, t, label)
+    t = expand_time(t, x)
+    alpha, beta, d_q = _parts(predict, path, t)
+    da, db = path.da(t), path.db(t)
+    d = da * path.b(t) - path.a(t) * db
+    return ((d * q - (da * beta - db * alpha) * x) / d_q).to(x.dtype)
+
+
 class _AsVelocity(nn.Module):
-    def __init__(
-        self, net: Callable[..., Tensor], path: ProbabilityPath, predict: str, span: list[float]
-    ):
+    def __init__(self, net: Callable[..., Tensor], path: ProbabilityPath, predict: str, span: Span):
         super().__init__()
         self.model, self.path, self.predict, self.span = net, path, predict, span
 
     def forward(self, x: Tensor, t: float | Tensor, label: Tensor | None = None) -> Tensor:
-        path, t = self.path, time_tensor(t, x).clamp(*self.span)
-        q = answer(self.model, x, t, label)
-        t = expand_time(t, x)
-        alpha, beta, d_q = _parts(self.predict, path, t)
-        da, db = path.da(t), path.db(t)
-        d = da * path.b(t) - path.a(t) * db
-        return ((d * q - (da * beta - db * alpha) * x) / d_q).to(x.dtype)
+        return predicted_velocity(
+            self.model, self.path, x, t, label, predict=self.predict, span=self.span
+        )
 
 
 def as_velocity(
@@ -142,8 +171,4 @@ def as_velocity(
         return net
     if predicts(net) is not None:
         raise ValueError(f"{type(net).__name__} returns the velocity already, not the {predict}")
-    t = torch.linspace(MARGIN, 1 - MARGIN, 999, dtype=torch.float64)
-    calm = t[error_weight(path, t, predict=predict).sqrt() <= positive("gain", gain)]
-    if not len(calm):
-        raise ValueError(f"no time on {path} has a gain of at most {gain:g} for the {predict}")
-    return _AsVelocity(net, path, predict, [calm[0].item(), calm[-1].item()])
+    return _AsVelocity(net, path, predict, calm_span(path, predict=predict, gain=gain))
