@@ -15,10 +15,11 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 
-from fmcore.fields import Empirical, MarginalField
+from fmcore.fields import GaussianMixture, MarginalField
 
 from ..checks import Extent
 from ..theme import COLORS
+from .spec import components
 
 BARS = 2.4  # times the cube root of the number of particles, across the extent
 PARTS = 4  # of a bar, from one point of the curve to the next
@@ -30,17 +31,12 @@ LEAST = 0.005  # of the highest density: where the curve is lower it ends
 
 def density(field: MarginalField, t: float, axis: int, z: np.ndarray, least: float) -> np.ndarray:
     """p_t of coordinate `axis` at `z` `(N,)`, with no component narrower than `least`."""
-    target, time = field.target, torch.tensor(t, dtype=torch.float64)
-    a, b = (float(f(time)) for f in (field.path.a, field.path.b))
-    if isinstance(target, Empirical):
-        means = target.points[:, axis].double().numpy()
-        stds, weights = np.zeros(len(means)), np.full(len(means), 1 / len(means))
-    else:
-        means, stds = (x[:, axis].double().numpy() for x in (target.means, target.stds))
-        weights = target.weights.double().numpy()
-    widths = np.sqrt(a**2 * stds**2 + b**2).clip(least)
-    bells = np.exp(-0.5 * ((z[:, None] - a * means) / widths) ** 2)
-    return bells @ (weights / widths) / np.sqrt(2 * np.pi)
+    means, stds, weights = components(field.target)
+    time = torch.tensor(t, dtype=torch.float64)
+    a, b = (f(time).double() for f in (field.path.a, field.path.b))
+    widths = torch.hypot(a * stds[:, axis].double(), b).clamp_min(least)
+    along = GaussianMixture((a * means[:, axis].double())[:, None], widths[:, None], weights)
+    return along.log_prob(torch.from_numpy(z)[:, None]).exp().numpy()
 
 
 def draw_marginals(

@@ -19,6 +19,7 @@ from torch import Tensor
 from fmcore.checks import one_of, positive, whole
 from fmcore.couplings import best_pairing
 from fmcore.fields import PairField
+from fmcore.metrics import straightness
 from fmcore.solvers import SOLVERS, odeint
 
 from ..checks import MOST_SEED, Box, Extent, Numbers, as_array, box, moment, text
@@ -154,17 +155,16 @@ class PairFigure(LivingFigure):
             plots.scatter(points, color=COLORS[name], size=4.5, extent=self.extent, ax=ax)
         ax.set(xticks=[], yticks=[], ylabel="")
         ax.spines[:].set_visible(False)
-        v = field(xs.flatten(0, 1), times.repeat_interleave(len(x0))).reshape(xs.shape)
-        bent = torch.trapezoid((xs[-1] - x0 - v).square().sum(-1), times, dim=0)
+        bent = straightness(field, x0, method=METHOD, steps=self.steps)
         off = (x0 + field(x0, 0.0) - xs[-1]).norm(dim=1).mean().item()
-        ax.set_xlabel(f"straightness {_short(bent.mean())}\nEuler error {_short(off)}", fontsize=11)
+        ax.set_xlabel(f"straightness {_short(bent)}\nEuler error {_short(off)}", fontsize=11)
 
     def __repr__(self) -> str:
         n = len(self.x0)
         return f"PairFigure({n} pairs, pairing={self.pairing!r}, width={self.width:g})"
 
 
-def _short(value: float | Tensor) -> str:
+def _short(value: float) -> str:
     """As in the table of the living figure."""
     return f"{value:.{3 if value < 0.1 else 2}f}"
 

@@ -72,18 +72,22 @@ def _exact(field: Field, span: Span) -> dict[str, Any] | None:
 
 
 def distribution_data(target: GaussianMixture | Empirical) -> dict[str, Any]:
-    """Means and standard deviations (K, 2) and weights (K,); a data point has a deviation of 0.
+    """The components of `target`, packed.
 
     Raises ValueError unless `target` is in two dimensions.
     """
     if tuple(target.shape) != (2,):
         raise ValueError(f"a figure shows the plane: {target} is not in two dimensions")
+    names = "means", "stds", "weights"
+    return {name: pack(each, "f8") for name, each in zip(names, components(target), strict=True)}
+
+
+def components(target: GaussianMixture | Empirical) -> tuple[Tensor, Tensor, Tensor]:
+    """Means and standard deviations (K, D) and weights (K,); a data point has a deviation of 0."""
     if isinstance(target, GaussianMixture):
-        means, stds, weights = target.means, target.stds, target.weights
-    else:
-        means, stds = target.points, torch.zeros_like(target.points)
-        weights = torch.full((len(means),), 1 / len(means), dtype=torch.float64)
-    return {"means": pack(means, "f8"), "stds": pack(stds, "f8"), "weights": pack(weights, "f8")}
+        return target.means, target.stds, target.weights
+    weights = torch.full((len(target.points),), 1 / len(target.points), dtype=torch.float64)
+    return target.points, torch.zeros_like(target.points), weights
 
 
 def _path(path: ProbabilityPath, span: Span) -> dict[str, Any] | None:

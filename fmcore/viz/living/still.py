@@ -123,8 +123,9 @@ def _panel(ax: Axes, run: _Run, source: Source, target: Source | None, t: float)
         plots.streamlines(run.field, t, extent=extent, ax=ax)
     if views["arrows"]:
         plots.quiver(run.field, t, extent=extent, ax=ax)
-    trail = TRAIL / (1 + run.noise)  # with noise it is longer in the same time
-    states = run.states(x0, torch.linspace(t - trail * (t - t0), t, FRAMES))
+    if views["particles"] or spec["marginals"]:
+        trail = TRAIL / (1 + run.noise)  # with noise it is longer in the same time
+        states = run.states(x0, torch.linspace(t - trail * (t - t0), t, FRAMES))
     if views["particles"]:
         paths = state["probe"] and spec["conditionals"] and isinstance(run.field, MarginalField)
         color = to_hex(to_rgba(COLORS["path"], RECEDED if paths else 1.0), keep_alpha=True)
