@@ -174,7 +174,7 @@ def race(
 ) -> Iterator[dict]:
     """A row for each sampler and number of evaluations."""
     for name, sampler in SAMPLERS.items():
-        long = LONG.get(where, ()) if name == "ancestral" else ()
+        long = LONG[where] if name == "ancestral" else ()
         for nfe in BUDGETS[where][1:2] if quick else BUDGETS[where] + long:
             if name in SOLVERS and nfe < SOLVERS[name].stages:
                 continue
