@@ -3,7 +3,7 @@
 
 import { mount } from "./host/mount.js";
 import { Sprite } from "./layers/sprite.js";
-import { make, playButton, range, select, setText } from "./ui/controls.js";
+import { make, range, select, setText, timeControls } from "./ui/controls.js";
 import { Player } from "./ui/player.js";
 import { number, plural } from "./ui/words.js";
 
@@ -33,14 +33,9 @@ function build(spec, fail, el) {
     player.requestPaint();
   };
 
-  const play = playButton(state.playing, () => player.toggle());
-  const time = range(
-    "Time",
-    { min: 0, max: 1, step: 0.01 },
-    state.share,
-    (t) => `t = ${number(t)}`,
-    (share) => set({ share, playing: false }),
-  );
+  /** @param {number} share */
+  const moment = (share) => `t = ${number(share)}`;
+  const time = timeControls(state, moment, set, () => player.toggle());
   /** @type {[string, string][]} */
   const options = spec.solvers.map(({ id, label }) => [id, label]);
   const solver = select("Solver", options, state.solver, (id) => set({ solver: id }));
@@ -51,7 +46,7 @@ function build(spec, fail, el) {
     (k) => plural(spec.steps[k], "step"),
     (k) => set({ steps: spec.steps[k] }),
   );
-  const left = makeSide(play.node, time.node);
+  const left = makeSide(...time.nodes);
   const right = makeSide(solver, steps.node);
   const readout = make("p", { className: "fm-readout", role: "status", "aria-live": "polite" });
 
@@ -63,8 +58,7 @@ function build(spec, fail, el) {
     const cost = `${label}, ${plural(state.steps, "step")}: NFE\u00a0${nfe}`;
     left.show(sprite, sprite.atShare(state.share), `On the way, t = ${number(state.share)}`);
     right.show(sprite, picture, cost);
-    time.set(state.share);
-    play.set(state.playing);
+    time.update();
     setText(
       readout,
       `${label} with ${plural(state.steps, "step")} asks the network ${plural(nfe, "time")} ` +

@@ -137,6 +137,7 @@ class PairFigure {
     return {
       ...structuredClone({ ...state, held: this.held }),
       ...flow,
+      to: Array.from(flow.to.x, (at, i) => [at, flow.to.y[i]]),
       t: state.share,
       end: Array.from(x, (end, i) => [end, y[i]]),
       one: Array.from(one.x, (end, i) => [end, one.y[i]]),

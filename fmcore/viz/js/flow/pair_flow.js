@@ -23,6 +23,7 @@ import { evenGrid, Stepper } from "./solvers.js";
  * @typedef {object} PairFlow
  * @property {number[]} partners  the data points of the noise points
  * @property {Cloud[]} states  of the trajectories, at even times
+ * @property {Cloud} to  the data points, each where its partner is in the first state
  * @property {Cloud} one  where a single Euler step leads
  * @property {number} cost  the mean squared length of a pair
  * @property {number} crossings  of the lines that join the pairs
@@ -59,16 +60,17 @@ export function pairFlow({ x0, x1, width, steps, tableau }, partners) {
   /** @type {(a: Cloud, b: Cloud, power: number) => number} */
   const apart = (a, b, power) =>
     a.x.reduce((sum, x, i) => sum + Math.hypot(x - b.x[i], a.y[i] - b.y[i]) ** power, 0) / n;
-  const data = {
+  const to = {
     x: Float64Array.from(partners, (j) => x1[2 * j]),
     y: Float64Array.from(partners, (j) => x1[2 * j + 1]),
   };
   return {
     partners,
     states,
+    to,
     one,
-    cost: apart(start, data, 2),
-    crossings: crossings(start, data),
+    cost: apart(start, to, 2),
+    crossings: crossings(start, to),
     // The mean of v over time is x1 - x0: so |x1 - x0 - v|² integrates to the energy less its square.
     straightness: Math.max(0, energy / n - apart(start, end, 2)),
     euler: apart(one, end, 1),

@@ -16,6 +16,12 @@ const PIECES = 14; // of a trajectory, each in one colour
 const DASHES = [4, 5]; // pixels
 const [PAIR, TRAJECTORY, POINT, NOW] = [1.2, 2.6, 4.6, 3.4]; // pixels
 
+/** @type {(a: Cloud, b: Cloud, share: number) => Cloud} */
+export const between = (a, b, share) => ({
+  x: a.x.map((z, i) => z + share * (b.x[i] - z)),
+  y: a.y.map((z, i) => z + share * (b.y[i] - z)),
+});
+
 /**
  * Thin lines for the pairs, and broad ones in the colours of time for the trajectories.
  * @param {Context} ctx
@@ -81,10 +87,7 @@ export function drawPoints(ctx, camera, { from, to, states }, look, views, share
   if (!views.trajectories) return;
   const at = share * (states.length - 1);
   const k = Math.min(Math.floor(at), states.length - 2);
-  /** @type {(name: "x" | "y") => Float64Array} */
-  const between = (name) =>
-    states[k][name].map((z, i) => z + (at - k) * (states[k + 1][name][i] - z));
-  const [x, y] = [between("x"), between("y")];
+  const { x, y } = between(states[k], states[k + 1], at - k);
   dots(ctx, camera, x, y, n, NOW + 1.6, look.ink);
   dots(ctx, camera, x, y, n, NOW, look.timeColor(share));
 }

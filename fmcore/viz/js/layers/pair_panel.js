@@ -7,7 +7,7 @@ import { Camera } from "./camera.js";
 import { Layer } from "./draw.js";
 import { FieldLayer } from "./field_layer.js";
 import { drawScales } from "./ground_layer.js";
-import { drawHold, drawLines, drawPoints } from "./pair_layer.js";
+import { between, drawHold, drawLines, drawPoints } from "./pair_layer.js";
 
 /** @typedef {import("../flow/pair_flow.js").PairSpec} PairSpec */
 /** @typedef {import("../flow/pair_flow.js").PairFlow} PairFlow */
@@ -18,12 +18,6 @@ import { drawHold, drawLines, drawPoints } from "./pair_layer.js";
 const REACH = 3.5; // widths of a cloud within which the field is shown
 const AIR = 0.85; // opacity of the arrows
 const TURN = 450; // milliseconds from one picture to that of the next pairing
-
-/** @type {(a: Cloud, b: Cloud, share: number) => Cloud} */
-const blend = (a, b, share) => ({
-  x: a.x.map((z, i) => z + share * (b.x[i] - z)),
-  y: a.y.map((z, i) => z + share * (b.y[i] - z)),
-});
 
 export class PairPanel {
   stale = { field: true, lines: true };
@@ -45,7 +39,6 @@ export class PairPanel {
     // One scale for the arrows of every pairing: where pairs are shorter, they are slower.
     const { partners } = spec.pairings[0];
     this.fieldLayer = new FieldLayer(this.#field(partners, Infinity), this.camera, [0, 1]);
-    this.data = this.#cloud(spec.x1, Array.from(spec.pairings[0].partners.keys()));
   }
 
   /** Takes the size that the page gives it. */
@@ -120,7 +113,7 @@ export class PairPanel {
     if (stale.lines) drawLines(layers[1].clear(width, height), camera, drawing, look, views);
     this.stale = { field: false, lines: this.turning !== null };
     const ctx = layers[2].clear(width, height);
-    drawPoints(ctx, camera, { ...drawing, to: this.data }, look, views, share);
+    drawPoints(ctx, camera, { ...drawing, to: flow.to }, look, views, share);
     const { picked, goal, hand } = held;
     drawHold(ctx, camera, drawing, look, {
       shown,
@@ -135,8 +128,7 @@ export class PairPanel {
    * @param {PairFlow} flow
    * @returns {Drawing}
    */
-  #drawing({ partners, states, one }) {
-    const to = this.#cloud(this.spec.x1, partners);
+  #drawing({ states, to, one }) {
     this.drawn = { from: states[0], to, states, one };
     if (!this.turning) return this.drawn;
     const { from, since } = this.turning;
@@ -144,9 +136,8 @@ export class PairPanel {
     if (share >= 1) this.turning = null;
     else {
       const eased = share * share * (3 - 2 * share);
-      const between = from.states.map((state, k) => blend(state, states[k], eased));
-      this.drawn.to = blend(from.to, to, eased);
-      this.drawn.states = between;
+      this.drawn.to = between(from.to, to, eased);
+      this.drawn.states = from.states.map((state, k) => between(state, states[k], eased));
     }
     return this.drawn;
   }
@@ -155,13 +146,5 @@ export class PairPanel {
   #field(partners, reach) {
     const { x0, x1, width } = this.spec;
     return pairs(x0, x1, partners, width, reach * width);
-  }
-
-  /** @type {(points: Numbers, order: number[]) => Cloud} */
-  #cloud(points, order) {
-    return {
-      x: Float64Array.from(order, (j) => points[2 * j]),
-      y: Float64Array.from(order, (j) => points[2 * j + 1]),
-    };
   }
 }

@@ -96,20 +96,28 @@ export function button(text, onClick) {
 const ICONS = { play: "M4 2.5v11l9.5-5.5z", pause: "M3.5 2.5h3v11h-3zm6 0h3v11h-3z" };
 
 /**
- * Play and pause: one button that says what it will do.
- * @param {boolean} playing
- * @param {() => void} onClick
+ * One button that says what it will do, play or pause, and the share of the whole time. A hand on
+ * the time stops it.
+ * @param {{ share: number, playing: boolean }} state  as it is now, whenever that is
+ * @param {(share: number) => string} describe
+ * @param {(changes: { share: number, playing: false }) => void} onChange
+ * @param {() => void} onPlay
  */
-export function playButton(playing, onClick) {
-  const node = button("", onClick);
-  node.classList.add("fm-play");
-  node.innerHTML = '<svg viewBox="0 0 16 16" aria-hidden="true"><path></path></svg>';
-  const icon = /** @type {Element} */ (node.querySelector("path"));
-  /** @param {boolean} now */
-  const set = (now) => {
-    icon.setAttribute("d", now ? ICONS.pause : ICONS.play);
-    node.setAttribute("aria-label", now ? "Pause" : "Play");
+export function timeControls(state, describe, onChange, onPlay) {
+  const play = button("", onPlay);
+  play.classList.add("fm-play");
+  play.innerHTML = '<svg viewBox="0 0 16 16" aria-hidden="true"><path></path></svg>';
+  const icon = /** @type {Element} */ (play.querySelector("path"));
+  const limits = { min: 0, max: 1, step: 0.01 };
+  const time = range("Time", limits, state.share, describe, (share) =>
+    onChange({ share, playing: false }),
+  );
+  /** Shows what changes by itself while it plays. */
+  const update = () => {
+    time.set(state.share);
+    icon.setAttribute("d", state.playing ? ICONS.pause : ICONS.play);
+    play.setAttribute("aria-label", state.playing ? "Pause" : "Play");
   };
-  set(playing);
-  return { node, set };
+  update();
+  return { nodes: [play, time.node], update };
 }

@@ -2,7 +2,7 @@
 // controls. A new one takes a line in each of the three, its start in fmcore.viz.FlowFigure, and the
 // layer that shows it.
 
-import { button, check, make, playButton, range, select } from "./controls.js";
+import { button, check, make, range, select, timeControls } from "./controls.js";
 import { capitalized, number, plural } from "./words.js";
 
 /**
@@ -51,14 +51,9 @@ export const STALE = {
  */
 export function flowControls(spec, state, onChange, onPlay) {
   const [t0, t1] = spec.span;
-  const play = playButton(state.playing, onPlay);
-  const time = range(
-    "Time",
-    { min: 0, max: 1, step: 0.01 },
-    state.share,
-    (share) => `t = ${number(t0 + share * (t1 - t0))}`,
-    (share) => onChange({ share, playing: false }),
-  );
+  /** @param {number} share */
+  const moment = (share) => `t = ${number(t0 + share * (t1 - t0))}`;
+  const time = timeControls(state, moment, onChange, onPlay);
   const first = solverControls(FIRST, spec, state, onChange);
   const second = solverControls(SECOND, spec, state.compare, (change) => {
     const compare = { solver: "", ...spec.compare_state, ...state.compare, ...change };
@@ -80,14 +75,13 @@ export function flowControls(spec, state, onChange, onPlay) {
   const group = make("div", { className: "fm-group" }, ...views, draw);
   return {
     nodes: [
-      make("div", { className: "fm-row fm-time" }, play.node, time.node),
+      make("div", { className: "fm-row fm-time" }, ...time.nodes),
       ...(spec.noise ? [make("div", { className: "fm-row fm-time fm-dial" }, dial.node)] : []),
       make("div", { className: "fm-row" }, first.node, second.node, group),
     ],
     /** Shows what changes without these controls, or with another one. */
     update() {
-      time.set(state.share);
-      play.set(state.playing);
+      time.update();
       dial.set(state.noise ?? 0);
       first.hold(state.noise ? spec.noise?.rule : null);
     },

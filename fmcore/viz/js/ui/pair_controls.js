@@ -2,7 +2,7 @@
 // of a table, with what each makes of the flow; what is shown; and the hint, which follows the hand.
 
 import { drawSample } from "../layers/pair_layer.js";
-import { button, check, make, playButton, range, setText } from "./controls.js";
+import { button, check, make, setText, timeControls } from "./controls.js";
 import { capitalized, number, plural } from "./words.js";
 
 /** @typedef {import("../flow/pair_flow.js").PairFlow} PairFlow */
@@ -54,14 +54,7 @@ export function describeMark(at, partner, picked) {
  * @param {() => void} onPlay
  */
 export function pairControls(rows, state, onChange, onPlay) {
-  const play = playButton(state.playing, onPlay);
-  const time = range(
-    "Time",
-    { min: 0, max: 1, step: 0.01 },
-    state.share,
-    (t) => `t = ${number(t)}`,
-    (share) => onChange({ share, playing: false }),
-  );
+  const time = timeControls(state, (t) => `t = ${number(t)}`, onChange, onPlay);
   const table = pairTable(rows, (pairing) => onChange({ pairing }));
   const again = button("Draw again", () =>
     onChange({ pairing: "independent", seed: state.seed + 1 }),
@@ -82,7 +75,7 @@ export function pairControls(rows, state, onChange, onPlay) {
   /** @type {number | undefined} */
   let timer = undefined;
   return {
-    time: make("div", { className: "fm-row fm-time" }, play.node, time.node),
+    time: make("div", { className: "fm-row fm-time" }, ...time.nodes),
     nodes: [
       table.node,
       make("div", { className: "fm-row fm-again" }, again, hint),
@@ -100,8 +93,7 @@ export function pairControls(rows, state, onChange, onPlay) {
      * @param {import("./pair_hand.js").Held} held
      */
     update({ picked, hover }) {
-      time.set(state.share);
-      play.set(state.playing);
+      time.update();
       const about = picked ? `picked ${picked.side}` : hover ? "hover" : "hand";
       if (about === hinted) return;
       hinted = about;
