@@ -10,6 +10,7 @@ import threading
 import numpy as np
 import pytest
 import torch
+from opened import Opened
 
 from fmcore.fields import GaussianMixture, MarginalField, Rotation
 from fmcore.paths import OTPath, ProbabilityPath
@@ -27,39 +28,13 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-class Opened:
-    """A figure on its page; every message of the console and every request is an error."""
-
-    def __init__(self, browser, tmp_path, html, **context):
-        file = tmp_path / "figure.html"
-        file.write_text(html, "utf-8")
-        self.context = browser.new_context(**{"viewport": {"width": 800, "height": 800}, **context})
-        self.page, self.errors = self.context.new_page(), []
-        self.page.set_default_timeout(60_000)
-        self.page.on("console", lambda message: self.errors.append(message.text))
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on(
-            "request", lambda r: r.url == file.as_uri() or self.errors.append(f"asked for {r.url}")
-        )
-        self.page.goto(file.as_uri(), wait_until="commit")
-
-    def state(self, until="true"):
-        """The figure's own account, once it satisfies a condition on `s`."""
-        ready = "const s = window.fmFigure?.state(); return s?.mean && !s.pending"
-        self.page.wait_for_function(f"() => {{ {ready} && ({until}); }}")
-        return self.page.evaluate("window.fmFigure.state()")
-
-    def get(self, label):
-        return self.page.get_by_label(label, exact=True)
-
-
 @pytest.fixture
 def opened(browser, tmp_path):
     pages = []
 
     def show(figure, **context):
         figure.save_html(tmp_path / "saved.html")
-        page = Opened(browser, tmp_path, (tmp_path / "saved.html").read_text("utf-8"), **context)
+        page = Opened(browser, tmp_path / "saved.html", **context)
         pages.append(page)
         page.state()
         return page
@@ -280,7 +255,9 @@ def test_the_theme_is_read_off_the_page(browser, page_html, theme):
 
 @pytest.mark.parametrize("broken", [{}, {"field": {"kind": "storm"}}, None])
 def test_broken_data_leave_a_message_and_no_blank(browser, tmp_path, broken):
-    page = Opened(browser, tmp_path, document("flow_figure.js", broken, "a figure", ""))
+    file = tmp_path / "figure.html"
+    file.write_text(document("flow_figure.js", broken, "a figure", ""), "utf-8")
+    page = Opened(browser, file)
     message = page.page.get_by_role("alert")
     assert "This figure cannot be shown" in message.inner_text(timeout=60_000)
     page.context.close()
@@ -289,11 +266,13 @@ def test_broken_data_leave_a_message_and_no_blank(browser, tmp_path, broken):
 def test_a_page_that_forbids_webassembly_has_the_same_figure(browser, tmp_path):
     """By its policy, as some hosts do: the fields are computed in JavaScript."""
     figure, states = FlowFigure(TWO, particles=50, t=0.5), []
-    figure.save_html(tmp_path / "saved.html")
-    html = (tmp_path / "saved.html").read_text("utf-8")
+    file = tmp_path / "saved.html"
+    figure.save_html(file)
+    html = file.read_text("utf-8")
     assert " 'wasm-unsafe-eval'" in html
     for text in (html, html.replace(" 'wasm-unsafe-eval'", "")):
-        page = Opened(browser, tmp_path, text)
+        file.write_text(text, "utf-8")
+        page = Opened(browser, file)
         states.append(page.state())
         page.context.close()
     for key in ("end", "mean"):

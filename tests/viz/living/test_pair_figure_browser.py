@@ -6,6 +6,7 @@ import io
 import numpy as np
 import pytest
 import torch
+from opened import Opened
 from PIL import Image
 
 from fmcore.fields import PairField
@@ -19,31 +20,9 @@ X0 = torch.tensor([[-1.0, -1.0], [-1.0, 0.0], [-1.0, 1.0], [0.0, -0.6]], dtype=F
 X1 = torch.tensor([[2.0, 1.0], [2.0, -1.0], [2.0, 0.0], [2.0, 2.0]], dtype=F64)
 
 
-class Opened:
-    """A figure on its page; every message of the console and every request is an error."""
-
-    def __init__(self, browser, file, **context):
-        self.context = browser.new_context(**{"viewport": {"width": 800, "height": 700}, **context})
-        self.page, self.errors = self.context.new_page(), []
-        self.page.set_default_timeout(60_000)
-        self.page.on("console", lambda message: self.errors.append(message.text))
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on(
-            "request", lambda r: r.url == file.as_uri() or self.errors.append(f"asked for {r.url}")
-        )
-        self.page.goto(file.as_uri(), wait_until="commit")
-        self.state()
-
-    def state(self, until="true"):
-        """The figure's own account, once it is at rest and a condition on `s` holds."""
-        self.page.wait_for_function(
-            "() => { const s = window.fmFigure?.state(); "
-            f"return s && !s.pending && Object.keys(s.costs).length > 2 && ({until}); }}"
-        )
-        return self.page.evaluate("window.fmFigure.state()")
-
-    def get(self, label):
-        return self.page.get_by_label(label, exact=True)
+class OpenedPairs(Opened):
+    ready = "Object.keys(s.costs).length > 2"
+    height = 700
 
     def at(self, side, i):
         """The pixel of noise point i (side 0) or data point i (side 1) in the window."""
@@ -77,7 +56,8 @@ def opened(browser, tmp_path):
     def show(options=None, **context):
         given = {"t": 0.5, "width": 0.3, "steps": 30, **(options or {})}
         PairFigure(X0, X1, **given).save_html(tmp_path / "pairs.html")
-        pages.append(Opened(browser, tmp_path / "pairs.html", **context))
+        pages.append(OpenedPairs(browser, tmp_path / "pairs.html", **context))
+        pages[-1].state()
         return pages[-1]
 
     yield show

@@ -1,0 +1,34 @@
+"""A saved figure in a browser, as the tests of what it does under a hand see it."""
+
+
+class Opened:
+    """A figure on its page; every message of the console and every request is an error.
+
+    `ready` is a condition on the figure's account `s` that holds once its picture is there.
+    """
+
+    ready = "s.mean"
+    height = 800
+
+    def __init__(self, browser, file, **context):
+        size = {"width": 800, "height": self.height}
+        self.context = browser.new_context(**{"viewport": size, **context})
+        self.page, self.errors = self.context.new_page(), []
+        self.page.set_default_timeout(60_000)
+        self.page.on("console", lambda message: self.errors.append(message.text))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on(
+            "request", lambda r: r.url == file.as_uri() or self.errors.append(f"asked for {r.url}")
+        )
+        self.page.goto(file.as_uri(), wait_until="commit")
+
+    def state(self, until="true"):
+        """The figure's own account, once it is at rest and a condition on `s` holds."""
+        self.page.wait_for_function(
+            "() => { const s = window.fmFigure?.state(); "
+            f"return s && !s.pending && ({self.ready}) && ({until}); }}"
+        )
+        return self.page.evaluate("window.fmFigure.state()")
+
+    def get(self, label):
+        return self.page.get_by_label(label, exact=True)
