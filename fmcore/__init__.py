@@ -6,95 +6,41 @@ Time runs from noise at t = 0 to data at t = 1. A velocity field is a callable `
 >>> model = fmcore.load_pretrained("mnist")
 >>> fmcore.generate(model, 4, steps=2, generator=torch.Generator().manual_seed(0)).shape
 torch.Size([4, 1, 28, 28])
+
+The public names stand in `fmcore.flat`. They are loaded when the first of them is used, and torch
+with them: until then an import takes no time, which the command line needs for its help.
 """
 
-try:
-    import torch  # noqa: F401
-except ModuleNotFoundError as error:
-    if error.name != "torch":
-        raise
-    import sys
-    from pathlib import Path
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-    _NEEDED = "fmcore needs PyTorch, which is not installed: pip install torch"
-    if Path(sys.argv[0]).stem in ("fmcore", "-m"):  # the command, where a traceback says nothing
-        sys.exit(_NEEDED)
-    raise ModuleNotFoundError(_NEEDED, name="torch") from None
-
-from fmcore import metrics  # noqa: F401
-from fmcore.couplings import COUPLINGS, FixedPairs, MinibatchOT, reflow_pairs
-from fmcore.data import DataUnavailable, load_images, toy
-from fmcore.density import (
-    bits_per_dim,
-    continuity_residual,
-    divergence,
-    log_det,
-    log_likelihood,
-)
-from fmcore.editing import slerp
-from fmcore.fields import (
-    Empirical,
-    GaussianMixture,
-    MarginalField,
-    winds,  # noqa: F401
-)
-
-# Modules of version 0.1 that have moved into a room: `fmcore.winds.Storm` still works.
-from fmcore.fields import targets as distributions  # noqa: F401
-from fmcore.guidance import Guided
-from fmcore.images import dequantize
-from fmcore.losses import LOSSES, cfm_loss, prediction_loss, reference_loss
-from fmcore.models import clamp_time
-from fmcore.networks import MLP, NETWORKS, UNet
-from fmcore.paths import (
-    PATHS,
-    PREDICTIONS,
-    CosinePath,
-    OTPath,
-    ProbabilityPath,
-    VPPath,
-    as_velocity,
-    change_path,
-)
-from fmcore.results import measured
-from fmcore.sampling import generate
-from fmcore.solvers import (
-    GRIDS,
-    SDE_METHODS,
-    SOLVERS,
-    ButcherTableau,
-    Solution,
-    multistep,
-    odeint,
-    sdeint,
-    tableaus,  # noqa: F401
-)
-from fmcore.stochastic import same_marginals
-from fmcore.training import (  # noqa: F401
-    RECIPES,
-    CheckpointError,
-    Checkpoints,
-    Progress,
-    Recipe,
-    TrainConfig,
-    checkpoints,
-    fit,
-    recipes,
-    train,
-)
-from fmcore.training import processes as parallel  # noqa: F401
-from fmcore.weights import FlowModel, load_pretrained, load_weights, save_weights
+if TYPE_CHECKING:
+    from fmcore.flat import *  # noqa: F403
+    from fmcore.flat import metrics as metrics
+    from fmcore.flat import winds as winds
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "COUPLINGS", "GRIDS", "LOSSES", "MLP", "NETWORKS", "PATHS", "PREDICTIONS", "RECIPES",
-    "SDE_METHODS", "SOLVERS", "ButcherTableau", "CheckpointError", "Checkpoints", "CosinePath",
-    "DataUnavailable", "Empirical", "FixedPairs", "FlowModel", "GaussianMixture", "Guided",
-    "MarginalField", "MinibatchOT", "OTPath", "ProbabilityPath", "Progress", "Recipe",
-    "Solution", "TrainConfig", "UNet", "VPPath", "as_velocity", "bits_per_dim", "cfm_loss",
-    "change_path", "clamp_time", "continuity_residual", "dequantize", "divergence", "fit",
-    "generate", "load_images", "load_pretrained", "load_weights", "log_det", "log_likelihood",
-    "measured", "multistep", "odeint", "prediction_loss", "reference_loss", "reflow_pairs",
-    "same_marginals", "save_weights", "sdeint", "slerp", "toy", "train",
-]  # fmt: skip
+if find_spec("torch") is None:
+    _NEEDED = "fmcore needs PyTorch, which is not installed: pip install torch"
+    if Path(sys.argv[0]).stem in ("fmcore", "-m"):  # the command, where a traceback says nothing
+        sys.exit(_NEEDED)
+    raise ModuleNotFoundError(_NEEDED, name="torch")
+
+
+def __getattr__(name: str) -> Any:
+    """A name that is not here yet: all of `fmcore.flat` are from now on."""
+    if name.startswith("__") and name != "__all__":  # what Python asks of any module
+        raise AttributeError(f"module 'fmcore' has no attribute {name!r}")
+    flat = vars(import_module("fmcore.flat"))
+    globals().update({key: flat[key] for key in flat if key == "__all__" or key[0] != "_"})
+    if name not in globals():
+        raise AttributeError(f"module 'fmcore' has no attribute {name!r}")
+    return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__getattr__("__all__")})

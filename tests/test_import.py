@@ -1,17 +1,15 @@
-"""Where torch is missing, one sentence says so: to who imports, and to who types the command."""
+"""An import takes no time; and where torch is missing, one sentence says so.
+
+To who imports, and to who types the command.
+"""
 
 import subprocess
 import sys
 
+import pytest
+
 SENTENCE = "fmcore needs PyTorch, which is not installed: pip install torch"
-HIDE = """
-import sys
-class Hidden:
-    def find_spec(self, name, path=None, target=None):
-        if name == "torch":
-            raise ModuleNotFoundError("No module named 'torch'", name="torch")
-sys.meta_path.insert(0, Hidden())
-"""
+HIDE = "import sys; sys.modules['torch'] = None\n"
 
 
 def run(program):
@@ -31,10 +29,33 @@ def test_the_command_says_it_without_a_traceback():
 
 
 def test_another_module_that_is_missing_is_named():
-    ran = run("sys.modules['safetensors'] = None\nimport fmcore")
-    assert SENTENCE in ran.stderr  # torch is looked for first
-    ran = subprocess.run(
-        [sys.executable, "-c", "import sys; sys.modules['safetensors'] = None; import fmcore"],
-        capture_output=True, text=True,
-    )  # fmt: skip
+    hide = "import sys; sys.modules['safetensors'] = None; import fmcore; fmcore.MLP"
+    ran = subprocess.run([sys.executable, "-c", hide], capture_output=True, text=True)
     assert "safetensors" in ran.stderr and SENTENCE not in ran.stderr
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "fmcore.metrics.Judge",  # rooms as well
+        "fmcore.winds.Storm",
+        "from fmcore import odeint, viz",
+        "from fmcore import *; MLP()",
+        "assert {*fmcore.__all__} <= {*dir(fmcore)} and fmcore.MLP",
+    ],
+)
+def test_torch_comes_with_the_first_name_that_is_used(use):
+    program = f"""
+import sys, fmcore
+assert fmcore.__version__ and "torch" not in sys.modules
+{use}
+assert "torch" in sys.modules
+try:
+    fmcore.odein
+except AttributeError as error:
+    assert "odein" in str(error)
+else:
+    raise AssertionError("found what is not there")
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
