@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "fmcore"
-GROUND = {"checks", "devices", "files", "images", "results", "tables"}
+GROUND = {"checks", "config", "devices", "files", "images", "results", "tables"}
 TOP = {"viz", "cli", "flat", "__init__", "__main__"}  # what nobody below imports
 
 
