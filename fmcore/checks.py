@@ -86,7 +86,9 @@ def _number(value: Any) -> float | None:
 
 def _is_bool(value: Any) -> bool:
     """Python's, NumPy's or torch's."""
-    return isinstance(value, bool) or str(getattr(value, "dtype", "")) in ("bool", "torch.bool")
+    if isinstance(value, int | float):  # a compiler cannot ask a number for its dtype
+        return isinstance(value, bool)
+    return str(getattr(value, "dtype", "")) in ("bool", "torch.bool")
 
 
 def flag(name: str, value: Any) -> bool:
@@ -156,6 +158,29 @@ def like_weights(name: str, x: Any, weight: Tensor) -> Tensor:
     return x
 
 
+def values(x: Tensor) -> Tensor | None:
+    """What a check may read of `x`: None while a model is compiled or exported, which has nothing.
+
+    Under `torch.func.vmap`, where `x` stands for one row, they are those of all rows at once.
+
+    >>> values(torch.ones(2))
+    tensor([1., 1.])
+    """
+    return None if torch.compiler.is_compiling() else torch.func.debug_unwrap(x.detach())
+
+
+def first(x: Tensor, bad: Tensor) -> float | None:
+    """The first of the `values` of `x` where `bad` is true; None if there is none.
+
+    >>> first(torch.tensor([1, 2, 3]), torch.tensor([False, True, True]))
+    2
+    """
+    where, read = values(bad), values(x)
+    if where is None or read is None or not bool(where.any()):
+        return None
+    return read.expand(where.shape)[where][0].item()
+
+
 def finite(name: str, x: Tensor) -> Tensor:
     """`x`, if it holds neither NaN nor infinity."""
     if not is_finite(x):
@@ -164,8 +189,12 @@ def finite(name: str, x: Tensor) -> Tensor:
 
 
 def is_finite(x: Tensor) -> bool:
-    """Whether all of `x` is finite. A sum is cheap, but may overflow: then every value is read."""
-    return math.isfinite(x.detach().sum().item()) or bool(torch.isfinite(x).all())
+    """Whether all that can be read of `x` is finite.
+
+    A sum is cheap, but may overflow: then every value is looked at.
+    """
+    read = values(x)
+    return read is None or math.isfinite(read.sum().item()) or bool(read.isfinite().all())
 
 
 def like(name_y: str, y: Any, name_x: str, x: Any) -> None:
@@ -246,8 +275,8 @@ def batch_time(t: float | Tensor, x: Tensor) -> Tensor:
             f"{tuple(x.shape)}, got shape {tuple(t.shape)}"
         )
     # Written so that NaN fails as well. On a GPU, reading a value would stall the queue of kernels.
-    if t.device.type == "cpu" and not bool(((t >= 0) & (t <= 1)).all()):
-        outside = t[~((t >= 0) & (t <= 1))].flatten()[0].item()
+    outside = first(t, ~((t >= 0) & (t <= 1))) if t.device.type == "cpu" else None
+    if outside is not None:
         raise ValueError(
             f"t must lie in [0, 1] (0 is noise, 1 is data), got {outside!r}. An adaptive solver of "
             "another library may step past the end: give it fmcore.clamp_time(model)"
@@ -288,10 +317,11 @@ def labels_in_range(label: Tensor, classes: int) -> Tensor:
 
     Reads the values, for which a GPU has to finish all its work first.
     """
-    if not bool(((label >= 0) & (label <= classes)).all()):
+    read = values(label)
+    if read is not None and not bool(((read >= 0) & (read <= classes)).all()):
         raise ValueError(
             f"labels must lie in [0, {classes - 1}] ({classes} means no class), "
-            f"got {label.min().item()} to {label.max().item()}"
+            f"got {read.min().item()} to {read.max().item()}"
         )
     return label
 

@@ -62,7 +62,7 @@ class ResBlock(nn.Module):
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         channels, dim = self.conv1.in_channels, self.film.in_features
-        if x.ndim != 4 or x.shape[1] != channels or embedding.shape != (len(x), dim):
+        if x.ndim != 4 or x.shape[1] != channels or embedding.shape != (x.shape[0], dim):
             raise ValueError(
                 f"x must have shape (B, {channels}, H, W) and embedding (B, {dim}), "
                 f"got {tuple(x.shape)} and {tuple(embedding.shape)}"

@@ -117,7 +117,7 @@ class UNet(nn.Module):
         none = self.config["num_classes"]
         if label is None:
             return torch.full(x.shape[:1], none, device=x.device)
-        label = class_labels(label, len(x))
+        label = class_labels(label, x.shape[0])
         # On a GPU, reading the values would stall the queue; the data set checks its labels.
         if label.device.type == "cpu":
             labels_in_range(label, none)

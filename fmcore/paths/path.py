@@ -29,7 +29,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fmcore.checks import batch_time, expand_time, floating, like, shown
+from fmcore.checks import batch_time, expand_time, first, floating, like, shown
 from fmcore.models import evaluate, layers
 
 
@@ -198,8 +198,9 @@ class ProbabilityPath(ABC):
 
     def refuse(self, bad: Tensor, t: Tensor, problem: str) -> None:
         """Raises with the first of the times `t` that are `bad`."""
-        if bad.any():
-            raise ValueError(f"{problem}: t = {shown(t[bad].flatten()[0].item())} on {self}")
+        time = first(t, bad)
+        if time is not None:
+            raise ValueError(f"{problem}: t = {shown(time)} on {self}")
 
 
 _PROBES = (0.137, 0.291, 0.463, 0.618, 0.772, 0.891)

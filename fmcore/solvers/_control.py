@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fmcore.checks import is_finite, positive, real
+from fmcore.checks import is_finite, positive, real, values
 from fmcore.solvers.field import CountedField
 from fmcore.solvers.tableaus import SOLVERS, ButcherTableau, Row
 
@@ -43,7 +43,9 @@ class ErrorControl:
         """Root mean square of e / (atol + rtol |x|), in single precision or better."""
         wide = torch.promote_types(x.dtype, torch.float32)
         ratio = e.to(wide) / (self.atol + self.rtol * x.abs().to(wide))
-        return torch.linalg.vector_norm(ratio).item() / math.sqrt(max(1, x.numel()))
+        read = values(ratio)  # under `vmap`, that of all rows: they take the same steps
+        ratio = ratio if read is None else read
+        return torch.linalg.vector_norm(ratio).item() / math.sqrt(max(1, ratio.numel()))
 
     def factor(self, err: float) -> float:
         """By how much the next step is longer, after one with the error `err`."""

@@ -29,7 +29,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
 
 from fmcore.checks import real, whole
 from fmcore.tables import Table
@@ -102,7 +101,7 @@ class ButcherTableau:
         """Number of stages s."""
         return len(self.b)
 
-    @cached_property
+    @property
     def fsal(self) -> bool:
         """Whether the last stage is v(x_new, t + h), the next step's k_1: "first same as last"."""
         return self.stages > 1 and self.b[-1] == 0 and self.a[-1] == self.b[:-1]
