@@ -7,7 +7,7 @@ from dataclasses import asdict, is_dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from fmcore.losses import Loss, describe
 from fmcore.paths import ProbabilityPath
@@ -20,18 +20,16 @@ _FREE = ("compile", "device", "log_every", "progress")
 def identity(
     model: nn.Module,
     path: ProbabilityPath,
-    x: Tensor,
-    labels: Tensor | None,
+    data: dict[str, str],
     config: TrainConfig,
     loss: Loss,
     couple: Coupling | None,
 ) -> dict[str, Any]:
-    """Network, path, data, loss and settings as plain values; data by their checksums."""
+    """Network, path, loss and settings as plain values, beside what `data` says of itself."""
     return {
         "network": f"{type(model).__name__}({_arguments(model)})",
         "path": describe_path(path),
-        "data": fingerprint(x),
-        "labels": "" if labels is None else fingerprint(labels),
+        **data,
         "loss": describe(loss),
         "couple": describe(couple),
         **{k: v for k, v in asdict(config).items() if k not in _FREE},

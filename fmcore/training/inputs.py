@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from fmcore.checks import class_labels, finite, like
-from fmcore.data import ImageData
 from fmcore.devices import find_device
 from fmcore.losses import Loss, predicted
 from fmcore.models import classes, layers, predicts, settings, takes_label
 from fmcore.paths import ProbabilityPath
 from fmcore.training.checkpoints import Checkpoints
+from fmcore.training.feed import Data, Feed, checked_label, feed_of
 from fmcore.training.recipes import Coupling, TrainConfig
 from fmcore.weights import FlowModel
 
@@ -77,27 +77,15 @@ def training_device(config: TrainConfig) -> torch.device:
     return device
 
 
-def training_data(
-    data: ImageData | Tensor, model: nn.Module, config: TrainConfig
-) -> tuple[Tensor, Tensor | None]:
-    """Samples `(N, *shape)` and, for a network that takes them, labels `(N,)`."""
-    x = data.pixels if isinstance(data, ImageData) else data
-    if not isinstance(x, Tensor) or not (x.is_floating_point() or x.dtype == torch.uint8):
-        raise TypeError(
-            "data must be an ImageData or a tensor (N, *shape) of a floating dtype or uint8, got "
-            + (str(x.dtype) if isinstance(x, Tensor) else type(x).__name__)
-        )
-    if x.ndim < 2:
-        raise ValueError(f"data must have shape (N, *shape), got {tuple(x.shape)}")
-    if len(x) < config.batch_size:
-        raise ValueError(
-            f"data of shape {tuple(x.shape)} has fewer samples than batch_size={config.batch_size}"
-        )
+def training_data(data: Data, model: nn.Module, config: TrainConfig) -> Feed:
+    """The data as batches, with labels for a network that takes them."""
+    feed = feed_of(data, config)
     weights = next(model.parameters(), None)
     loaded = any(isinstance(layer, FlowModel) for layer in layers(model))
     if weights is None or not (loaded or any(p.requires_grad for p in model.parameters())):
         frozen = "" if weights is None else ": all are frozen, call .requires_grad_()"
         raise ValueError(f"{type(model).__name__} has no parameter that could be trained{frozen}")
+    x = feed.x
     if x.is_floating_point() and x.dtype != weights.dtype:
         raise TypeError(
             f"data is {x.dtype}, the network's weights are {weights.dtype}: convert one of them"
@@ -105,7 +93,9 @@ def training_data(
     _check_shape(x, model)
     if x.is_floating_point():
         _check_values(x)
-    return x.detach(), _labels(data, model)
+    feed.classes = classes(model)
+    feed.labels = _labels(feed, model)
+    return feed
 
 
 def _check_shape(x: Tensor, model: nn.Module) -> None:
@@ -173,9 +163,9 @@ def scalar(loss: Any) -> Tensor:
     return loss
 
 
-def _labels(data: ImageData | Tensor, model: nn.Module) -> Tensor | None:
+def _labels(feed: Feed, model: nn.Module) -> Tensor | None:
     """The labels `(N,)`, if there are any and the model takes them."""
-    given, count = data.labels if isinstance(data, ImageData) else None, classes(model)
+    given = feed.labels
     if not takes_label(model):
         chosen = settings(model).get("num_classes", 0) is None  # by who built it without classes
         if given is not None and not chosen:
@@ -186,13 +176,11 @@ def _labels(data: ImageData | Tensor, model: nn.Module) -> Tensor | None:
                 stacklevel=4,
             )
         return None
-    if not isinstance(data, ImageData):
-        if count is not None:
-            raise ValueError("a network with classes needs labels: pass an ImageData")
+    if given is None:
+        if feed.classes is not None:
+            raise ValueError(
+                "a network with classes needs labels: pass an ImageData that has them, or batches "
+                "(x1, label)"
+            )
         return None
-    labels = class_labels(given, len(data), "labels")
-    least, most = labels.min().item(), labels.max().item()
-    if least < 0 or (count is not None and most >= count):
-        has = "must not be negative" if count is None else f"the network has {count} classes"
-        raise ValueError(f"labels run from {least} to {most}, but {has}")
-    return labels
+    return checked_label(given, len(feed.x), feed.classes, "labels")

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from fmcore.checks import randn_like
-from fmcore.data import ImageData
 from fmcore.devices import device_name
 from fmcore.images import to_unit
 from fmcore.losses import Loss, cfm_loss
@@ -22,6 +21,7 @@ from fmcore.models import layers
 from fmcore.networks import NETWORKS
 from fmcore.paths import ProbabilityPath
 from fmcore.training.checkpoints import Checkpoints
+from fmcore.training.feed import Data, Feed
 from fmcore.training.inputs import (
     check_arguments,
     paired,
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 def fit(
     model: nn.Module,
     path: ProbabilityPath,
-    data: ImageData | Tensor,
+    data: Data,
     config: TrainConfig,
     *,
     loss: Loss = cfm_loss,
@@ -55,9 +55,18 @@ def fit(
     The loop over it is what trains: to train without watching, call `train`, which takes the same
     arguments.
 
-    `data` is an `ImageData` or a tensor `(N, *shape)`: `uint8` images become numbers in [-1, 1],
-    floats are taken as they are. All of it moves to the device at once. An epoch is a new shuffle
-    of the data, without the last incomplete batch. Labels are used if the model takes them, as
+    `data` is one of
+
+    - an `ImageData` or a tensor `(N, *shape)`: all of it moves to the device at once;
+    - a map-style `torch.utils.data.Dataset`, whose items stay where they are until their batch
+      comes. What they draw from torch's global generator, to be augmented, `config.seed` decides;
+    - any iterable of batches, such as a `DataLoader` (with workers, say): they come as they are,
+      each of `batch_size` samples but for shorter ones after the first. At its end it is begun
+      again if it can be. If it has no length, give steps; then all of them count as one epoch.
+
+    Items and batches are a tensor or a pair `(x1, label)`. `uint8` images become numbers in
+    [-1, 1], floats are taken as they are. An epoch of the first two is a new shuffle of the data,
+    without the last incomplete batch. Labels are used if the model takes them, as
     `model(x, t, label)`: a network that says how many classes it has (`config["num_classes"]`) is
     shown some images without their label, any other gets every label as it is. The model and the
     average remember the shape of the data, so that `generate` knows it. A `FlowModel` that is
@@ -69,8 +78,9 @@ def fit(
     seed, data and initial weights on the same CPU give the same weights, bit for bit. With
     `checkpoints` this holds for a run that was killed and resumed as well; such a run is also saved
     when it is interrupted (Ctrl-C) or left early.
-    In processes started by `torchrun` each works on its share of the batch, and the first saves;
-    meanwhile `fmcore.training.team().rank` says which one this is.
+    An iterable begins anew then. In processes started by `torchrun` each works on its share of the
+    batch (an iterable has to yield the same ones in all), and the first saves; meanwhile
+    `fmcore.training.team().rank` says which one this is.
 
     Raises `ValueError` or `TypeError` at once if the arguments do not fit or the data cannot be
     trained on, and with the first step if a device or a precision is not there, and if a
@@ -86,8 +96,8 @@ def fit(
     [2, 4]
     """
     check_arguments(model, path, config, loss, couple, checkpoints)
-    samples, started = training_data(data, model, config), []
-    steps = _steps(model, path, samples, config, loss, couple, checkpoints, started)
+    feed, started = training_data(data, model, config), []
+    steps = _steps(model, path, feed, config, loss, couple, checkpoints, started)
     finalize(steps, _warn_unless, started).atexit = False
     return steps
 
@@ -104,7 +114,7 @@ def _warn_unless(started: list[bool]) -> None:
 def _steps(
     model: nn.Module,
     path: ProbabilityPath,
-    samples: tuple[Tensor, Tensor | None],
+    feed: Feed,
     config: TrainConfig,
     loss: Loss,
     couple: Coupling | None,
@@ -115,7 +125,7 @@ def _steps(
     with joined(config.device) as name:
         config = replace(config, device=name)
         run = TrainingState(
-            model, path, samples, config, training_device(config),
+            model, path, feed, config, training_device(config),
             team=team(), loss=loss, couple=couple, checkpoints=checkpoints,
         )  # fmt: skip
         yield from _loop(run)
@@ -124,7 +134,7 @@ def _steps(
 def train(
     model: nn.Module,
     path: ProbabilityPath,
-    data: ImageData | Tensor,
+    data: Data,
     config: TrainConfig,
     *,
     loss: Loss = cfm_loss,
@@ -146,15 +156,14 @@ def train(
     (torch.Size([5, 2]), [2])
     """
     check_arguments(model, path, config, loss, couple, checkpoints)
-    samples = training_data(data, model, config)
-    shape = samples[0].shape[1:]
+    feed = training_data(data, model, config)
+    shape = feed.x.shape[1:]
     predict = prediction_of(model, loss)
     # If that cannot be, better now than in the end.
     FlowModel(_network(model), path, shape, predict=predict)
-    *_, last = _steps(model, path, samples, config, loss, couple, checkpoints, [])
+    *_, last = _steps(model, path, feed, config, loss, couple, checkpoints, [])
     recipe = Recipe({}, path, config, loss, couple)
-    name = data.name if isinstance(data, ImageData) else f"a tensor of shape {tuple(data.shape)}"
-    about = {"data": name, "images": len(samples[0]), **about_training(recipe, last)}
+    about = {"data": feed.name, "images": feed.count, **about_training(recipe, last)}
     trained = FlowModel(_network(last.ema), path, shape, about, predict=predict)
     return trained.eval().requires_grad_(False)
 
@@ -209,13 +218,14 @@ def draw(
 
     Every process draws the whole batch, so that one process or eight see the same numbers.
     """
-    g, rows, label = run.generator, run.next_rows(), None
-    if run.labels is not None:
-        label = run.labels[rows]
-        if run.no_class is not None:
-            hidden = torch.rand(len(rows), generator=g, device=g.device) < run.config.label_dropout
-            label = torch.where(hidden, run.no_class, label)
-    x1 = run.x[rows]
+    g = run.generator
+    x1, label = run.feed.next(run.step, g)
+    if len(x1) % run.team.size:
+        raise ValueError(f"{run.team.size} processes cannot share a batch of {len(x1)} evenly")
+    x1, label = x1.to(run.device), None if label is None else label.to(run.device)
+    if label is not None and run.no_class is not None:
+        hidden = torch.rand(len(x1), generator=g, device=g.device) < run.config.label_dropout
+        label = torch.where(hidden, run.no_class, label)
     if x1.dtype == torch.uint8:
         x1 = to_unit(x1).to(run.parameters[0].dtype)
     x0 = randn_like(x1, g)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from fmcore.losses import Loss, draws
 from fmcore.models import classes, layers
 from fmcore.paths import ProbabilityPath
 from fmcore.training.checkpoints import Checkpoints
+from fmcore.training.feed import Feed
 from fmcore.training.identity import differences, identity
 from fmcore.training.inputs import thaw
 from fmcore.training.processes import Team
@@ -50,10 +51,10 @@ class Progress:
 class TrainingState:
     """Network, averages, optimizer, random numbers, and how far the training has come.
 
-    x, labels   the data, on the device; labels is None for a network that takes none
+    feed        the data, in batches
     network     what is evaluated: the model, over all processes, compiled if that is asked for
     ema         its averaged weights, in float32 or better
-    step        steps done, of `steps` in all; `batches` of them are an epoch
+    step        steps done, of `steps` in all
     times       how the loss draws its times; None if it does so itself, when it is called
     """
 
@@ -61,7 +62,7 @@ class TrainingState:
         self,
         model: nn.Module,
         path: ProbabilityPath,
-        data: tuple[Tensor, Tensor | None],
+        feed: Feed,
         config: TrainConfig,
         device: torch.device,
         *,
@@ -70,7 +71,6 @@ class TrainingState:
         couple: Coupling | None,
         checkpoints: Checkpoints | None,
     ) -> None:
-        x, labels = data
         if config.batch_size % team.size:
             raise ValueError(
                 f"batch_size={config.batch_size} cannot be shared evenly by {team.size} processes"
@@ -78,19 +78,19 @@ class TrainingState:
         self.model, self.path, self.config, self.device = model, path, config, device
         self.loss, self.couple, self.team, self.checkpoints = loss, couple, team, checkpoints
         self.no_class = classes(model)  # the label that means none, if the network says so
-        self.batches = len(x) // config.batch_size
-        self.steps = (config.epochs or 0) * self.batches if config.steps is None else config.steps
+        self.feed, self.steps = feed, _length(vars(config), feed)
         self.dtype = _DTYPES[config.precision]  # in which the network computes
         thaw(model)
         for layer in layers(model):
-            layer.trained_shape = tuple(x.shape[1:])  # so that `generate` knows what it draws
+            layer.trained_shape = tuple(feed.x.shape[1:])  # so that `generate` knows what it draws
         self.ema = AveragedModel(model).module.requires_grad_(False)
         model.to(device).train()
         self.ema.to(device).eval()
         _widen(self.ema)
         self.times, self.weights = draws(loss)
         self.parameters, self.averages = list(model.parameters()), list(self.ema.parameters())
-        self.replays = can_replay(config, device, team) and self.times is not None
+        fixed = feed.even and self.times is not None
+        self.replays = fixed and can_replay(config, device, team)
         # A recorded step reads its learning rate from the device.
         self.lr = torch.tensor(config.lr, device=device) if self.replays else config.lr
         self.optimizer = torch.optim.AdamW(
@@ -99,7 +99,6 @@ class TrainingState:
         )  # fmt: skip
         self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
         self.generator = torch.Generator(device).manual_seed(config.seed)
-        self.order: Tensor | None = None  # the shuffle of this epoch
         self.losses: list[Tensor] = []  # since the last report
         self.reported_loss = math.nan
         self.step = self.saved_step = 0
@@ -108,10 +107,10 @@ class TrainingState:
         self.last_file: Path | None = None
         self.identity: dict[str, Any] = {}
         if checkpoints:
-            self.identity = identity(model, path, x, labels, config, loss, couple)
+            self.identity = identity(model, path, feed.identity(), config, loss, couple)
         self._resume()
         self.started, self.first_step = time.perf_counter(), self.step
-        self.x, self.labels = x.to(device), None if labels is None else labels.to(device)
+        feed.to(device)
         network = team.wrap(model)
         self.network = torch.compile(network) if config.compile else network
 
@@ -146,18 +145,11 @@ class TrainingState:
             self.generator.set_state(state["generator"])
         else:
             self.generator.manual_seed(self.config.seed + state["step"])
-        self.order = None if state["order"] is None else state["order"].to(self.device)
+        self.feed.order = None if state["order"] is None else state["order"].to(self.device)
         self.losses = list(state["losses"].to(self.device))
         self.reported_loss, self.seconds_before = state["loss"], state["elapsed"]
         self.step = self.saved_step = state["step"]
         self.last_file = file
-
-    def next_rows(self) -> Tensor:
-        """The rows `(B,)` of the next batch: an epoch is a new shuffle of all of them."""
-        size, batch = self.config.batch_size, self.step % self.batches
-        if batch == 0 or self.order is None:
-            self.order = torch.randperm(len(self.x), generator=self.generator, device=self.device)
-        return self.order[batch * size :][:size]
 
     def recorded(self, learn: Callable[..., Tensor]) -> Callable[..., Tensor]:
         """`learn`, recorded and replayed where that can be done."""
@@ -194,7 +186,7 @@ class TrainingState:
         remaining = (self.steps - self.step) * self.config.batch_size / rate if rate else 0.0
         last = max(self.step - 1, 0)
         return Progress(
-            self.step, self.steps, last // self.batches, self.reported_loss,
+            self.step, self.steps, last // self.feed.batches, self.reported_loss,
             self.config.learning_rate(last, self.steps), rate, self.elapsed, remaining, self.ema,
         )  # fmt: skip
 
@@ -242,7 +234,7 @@ class TrainingState:
                     "scaler": self.scaler.state_dict(),
                     "generator": self.generator.get_state(),
                     "device": self.generator.device.type,
-                    "order": self.order,
+                    "order": self.feed.order,
                     "losses": losses,
                     "loss": self.reported_loss,
                     "elapsed": self.elapsed,
@@ -275,6 +267,11 @@ class TrainingState:
         if not self.last_file:
             return f"{where}; nothing was saved"
         return f"{where}; {self.last_file}: resume to go on from there"
+
+
+def _length(config: Mapping[str, Any], feed: Feed) -> int:
+    """The steps of a training in all, from the numbers of a configuration."""
+    return config["steps"] or config["epochs"] * feed.batches
 
 
 def _widen(ema: nn.Module) -> None:

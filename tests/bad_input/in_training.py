@@ -141,7 +141,7 @@ FIT = [
     (dict(config=config(device="gpu0")), ValueError, "device='gpu0' is no device"),
     (dict(config=config(precision="fp16")), ValueError, "precision='fp16' needs a GPU"),
     (dict(data=noise(32)), ValueError, "got (32,)"),
-    (dict(data=noise(4, 2)), ValueError, "(4, 2) has fewer samples than batch_size=8"),
+    (dict(data=noise(4, 2)), ValueError, "(4, 2) has fewer samples than batch_size=8: 4"),
     (dict(data=noise(32, 2).tolist()), TypeError, "got list"),
     (dict(data=noise(32, 2).int()), TypeError, "got torch.int32"),
     (dict(data=noise(32, 2).double()), TypeError, "data is torch.float64"),

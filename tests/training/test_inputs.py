@@ -90,7 +90,7 @@ def test_what_does_not_belong_together():
         next(fit(wrapped, VPPath(), points(), config_))
     assert next(fit(wrapped, OTPath(), points(), config_)).step == 1
     data = pictures()
-    with pytest.raises(TypeError, match=r"labels must be a tensor \(32,\), got NoneType"):
+    with pytest.raises(ValueError, match="a network with classes needs labels"):
         train(unet(num_classes=10), ImageData(data.pixels, None, "noise", "test"), config())
 
 
@@ -99,7 +99,7 @@ def test_bad_data():
         train(unet(), pictures(4), config())
     with pytest.raises(TypeError, match="floating dtype or uint8, got torch.int64"):
         train(MLP(), torch.zeros(64, 2, dtype=torch.long), config())
-    with pytest.raises(TypeError, match="got list"):
+    with pytest.raises(TypeError, match="a batch must be a tensor .* got float"):
         train(MLP(), [1.0], config())
     with pytest.raises(ValueError, match="needs labels"):
         train(unet(num_classes=10), pictures().pixels, config())

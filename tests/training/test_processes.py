@@ -13,6 +13,7 @@ from fmcore.losses import LOSSES, cfm_loss
 from fmcore.networks import MLP
 from fmcore.paths import OTPath
 from fmcore.training import Checkpoints, Team, fit
+from fmcore.training.feed import feed_of
 from fmcore.training.state import TrainingState
 
 HELPERS = [str(folder) for folder in Path(__file__).parents[:2]]  # of this file and of `small`
@@ -169,11 +170,10 @@ def test_the_command_line_in_two_processes(tmp_path):
 
 
 def test_a_batch_that_cannot_be_shared():
-    how = dict(loss=cfm_loss, couple=None, checkpoints=None)
+    how = dict(team=Team(0, 5), loss=cfm_loss, couple=None, checkpoints=None)
+    feed = feed_of(DATA, CONFIG)
     with pytest.raises(ValueError, match="batch_size=24 cannot be shared evenly by 5 processes"):
-        TrainingState(
-            MLP(), OTPath(), (DATA, None), CONFIG, torch.device("cpu"), team=Team(0, 5), **how
-        )
+        TrainingState(MLP(), OTPath(), feed, CONFIG, torch.device("cpu"), **how)
 
 
 def test_the_rows_of_all_are_the_batch():
