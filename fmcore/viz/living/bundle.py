@@ -193,8 +193,19 @@ def _error(module: str, line: int, trouble: str, advice: str) -> ValueError:
 
 def _text(code: list[_Token]) -> str:
     """The code without comments, and with blanks and line ends only where they matter."""
+    triples = zip(code, code[1:], code[2:], strict=False)
+    needless = {i for i, triple in enumerate(triples, 1) if _needless(*triple)}
+    code = [token for i, token in enumerate(code) if i not in needless]
     pairs = zip([None, *code], code, strict=False)
     return "".join(_blank(last, token) + token.text for last, token in pairs)
+
+
+def _needless(last: _Token, token: _Token, after: _Token) -> bool:
+    """Whether the bracket after a comma or a semicolon ends what that ends."""
+    if token.text == ",":  # "[,]" and "[1,,]" have holes
+        return after.text in (")", "]", "}") and last.text not in (",", "[")
+    whole = last.text in ("]", "}") if last.kind == "sign" else last.text not in ("else", "do")
+    return token.text == ";" and after.text == "}" and whole  # "if (a);" is whole with it
 
 
 # Where a line ends after the first of these or goes on with one of the second, JavaScript supplies
