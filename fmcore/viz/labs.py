@@ -64,7 +64,7 @@ def solver_lab(
     steps: int = 10,
     max_steps: int = 40,
     extent: Extent | None = None,
-) -> VBox:
+) -> VBox | _WithoutWidgets:
     """A widget that solves x' = field(x, t) from `x0` `(B, 2)` with the solver and steps chosen.
 
     Up to 16 particles are shown with their paths and up to 12 steps marked, on top of a fine
@@ -74,8 +74,8 @@ def solver_lab(
     solution.
 
     Raises ValueError if a solver is unknown, steps are outside [1, max_steps] or `x0` does not fit,
-    ImportError without ipywidgets, and what the field raises in the first run. Later errors are
-    shown in the readout.
+    and what the field raises in the first run. Later errors are shown in the readout. Without
+    ipywidgets there is a line that says so in its place.
     """
     as_array("x0", x0, ("B", 2))
     t0, t1 = interval(t_span)
@@ -121,16 +121,16 @@ def digit_lab(
     solvers: Sequence[Method] = FIXED,
     steps: int = DEFAULT_STEPS,
     max_steps: int = 40,
-) -> VBox:
+) -> VBox | _WithoutWidgets:
     """A widget that generates `n` digits with the solver and steps chosen, from one fixed noise.
 
     The noise x0 is drawn once from `generator`, so that only the solver changes. `solvers` are keys
     of `SOLVERS`, or a `ButcherTableau`. The readout gives the evaluations of the network (NFE),
     counted, and the milliseconds.
 
-    Raises ValueError if a solver is unknown or steps are outside [1, max_steps], ImportError
-    without ipywidgets, and what the network raises in the first run. Later errors are shown in the
-    readout.
+    Raises ValueError if a solver is unknown or steps are outside [1, max_steps], and what the
+    network raises in the first run. Later errors are shown in the readout. Without ipywidgets there
+    is a line that says so in its place.
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a torch module, got {type(model).__name__}")
@@ -156,15 +156,18 @@ def _lab(
     first: str,
     steps: int,
     max_steps: int,
-) -> VBox:
+) -> VBox | _WithoutWidgets:
     """The controls, the picture and the readout; a change of a control runs again.
 
     It begins with the solver `first`, if that is one of the `solvers`.
     """
-    widgets = _ipywidgets()
     methods = by_name(solvers)
     max_steps = whole("max_steps", max_steps)
     steps = whole("steps", steps, 1, max_steps)
+    try:
+        import ipywidgets as widgets  # a library for notebooks: the rest of fmcore does without
+    except ImportError:
+        return _WithoutWidgets()
     solver = widgets.Dropdown(
         options=[(_label(method), name) for name, method in methods.items()],
         value=first if first in methods else next(iter(methods)),
@@ -219,15 +222,14 @@ def _box(base: Any) -> Any:
     return Lab
 
 
-def _ipywidgets() -> Any:
-    """The module. Raises ImportError that says how to get it."""
-    try:
-        import ipywidgets
-    except ImportError as error:
-        raise ImportError(
-            "the labs need ipywidgets (7.7 or later): pip install ipywidgets"
-        ) from error
-    return ipywidgets
+class _WithoutWidgets:
+    """Stands where a lab would be, so that a notebook goes on: what is missing, in a sentence."""
+
+    def __repr__(self) -> str:
+        return "This lab needs ipywidgets 7.7 or later: pip install ipywidgets"
+
+    def _repr_html_(self) -> str:
+        return f"<p class='fm-lab'>{self!r}</p>"
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:

@@ -131,10 +131,13 @@ def test_bad_arguments(options, message):
         labs.solver_lab(rotation, **{"x0": X0, **options})
 
 
-def test_without_ipywidgets_the_error_says_what_to_install(monkeypatch):
+def test_without_ipywidgets_a_line_says_what_to_install_and_the_notebook_goes_on(monkeypatch):
     monkeypatch.setitem(sys.modules, "ipywidgets", None)
-    with pytest.raises(ImportError, match=r"need ipywidgets .*pip install ipywidgets"):
-        labs.solver_lab(rotation, X0)
+    lab = labs.solver_lab(rotation, X0)
+    words = "needs ipywidgets 7.7 or later: pip install ipywidgets"
+    assert words in repr(lab) and words in lab._repr_html_()
+    with pytest.raises(ValueError, match="solvers must be some of euler"):  # as with them
+        labs.solver_lab(rotation, X0, solvers=("eular",))
 
 
 def test_digit_lab_starts_from_one_noise_and_counts_the_evaluations(monkeypatch, unet, gen):
