@@ -152,7 +152,7 @@ def weights(browser) -> dict[str, dict[str, int]]:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         for file in sorted((SITE / "book").glob("*.html")):
-            figures = file.read_text("utf-8").count('<iframe class="fm-frame"')
+            figures = file.read_text("utf-8").count('<figure class="fm-figure"')
             if not figures:
                 continue
             page, bodies = browser.new_page(), {}

@@ -47,6 +47,8 @@ _IN_FRAME = (
 _ON_PAGE = (
     "html{color-scheme:light dark}body{max-width:60rem;margin:0 auto;padding:1rem;"
     "font:1rem/1.5 system-ui,sans-serif}#figure{height:min(42rem,88vh);min-height:26rem}"
+    "#figure:not(:has(>.fm)){height:auto;min-height:0}@media print{#figure{display:none}}"
+    "@media screen{#figure:has(>.fm)~.fm-still{display:none}}"
 )
 
 
@@ -77,43 +79,50 @@ def document(entry: str, spec: Any, title: str, style: str, rest: str = "") -> s
 
 def page(entry: str, spec: Any, title: str, caption: str, still: bytes) -> str:
     """A page with the figure and its caption."""
-    words = f"\n<p>{html.escape(caption)}</p>" if caption else ""
-    return document(entry, spec, title, _ON_PAGE, f"{_instead('#figure', title, still)}{words}")
+    rest = f"{_still(title, still, 'max-width:100%')}><noscript><p>{_NO_SCRIPT}</p></noscript>"
+    rest += f"\n<p>{html.escape(caption)}</p>" if caption else ""
+    return document(entry, spec, title, _ON_PAGE, rest)
+
+
+# Runs when the still has loaded, or cannot: the page learns once how to host figures.
+_START = (
+    "if(!window.fmShow){const s=document.createElement('script');"
+    "s.textContent=this.previousElementSibling.dataset.fmHost;document.head.append(s)}"
+    "this.onload=this.onerror=null;fmShow(this)"
+)
+_NO_SCRIPT = "The figure that moves needs JavaScript; this picture shows how it begins."
 
 
 def frame(
     entry: str, spec: Any, alt: str, caption: str, height: int, on_phone: int, still: bytes
 ) -> str:
-    """The figure in a frame of fixed height, with its caption and the page's part of the theme.
+    """The figure for the pages of others: its `still`, a PNG, that becomes a frame; its caption.
 
-    On a phone the figure has another layout and the frame another height; both heights are set
-    before the frame loads, so that the page does not shift. The frame also works with
-    `sandbox="allow-scripts"`; without it a browser need not start a process for each figure. The
-    `still`, a PNG, takes its place in print, where no script runs, and in a viewer that removes
-    frames and scripts.
+    What runs stands in attributes of an empty `<i>`, an element that every sanitiser allows, so
+    that a viewer that removes or escapes scripts shows no source as text. On a phone the figure has
+    another layout and another height; still and frame have both heights from the start, so that the
+    page does not shift.
     """
-    inside = html.escape(document(entry, spec, alt, _IN_FRAME), quote=True)
     low, high = sorted((0, on_phone - height))
     narrow = "(600px - 100vw) * 999" if high else "(100vw - 600px) * 999"
     size = f"width:100%;height:calc({height}px + clamp({low}px, {narrow}, {high}px))"
     words = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
-    style = f"display:block;border:0;background:none;{size}"
+    inside = html.escape(document(entry, spec, alt, _IN_FRAME))
+    host = html.escape(f"{bundle('host/host.js')}window.fmShow=figureHost();")
+    start = html.escape(_START)
+    image = _still(alt, still, f"display:block;object-fit:contain;{size}")
     return (
-        f'<figure class="fm-figure" style="margin:0;padding:0">'
-        f'<iframe class="fm-frame" title="{html.escape(alt, quote=True)}" loading="lazy" '
-        f'scrolling="no" style="{style}" srcdoc="{inside}"></iframe>'
-        f"{_instead('.fm-frame', alt, still)}{words}</figure>"
-        f"<script>(() => {{\n{bundle('host/host.js')}hostFigures();\n}})();</script>"
+        '<figure class="fm-figure" style="margin:0;padding:0"><div style="position:relative">'
+        f'<i hidden data-fm-frame="{inside}" data-fm-host="{host}"></i>'
+        f'{image} onload="{start}" onerror="{start}"></div>'
+        f"<noscript>{_NO_SCRIPT}</noscript>{words}</figure>"
     )
 
 
-def _instead(figure: str, alt: str, still: bytes) -> str:
-    """The still, which takes the place of `figure` (a selector) in print and without scripts."""
+def _still(alt: str, still: bytes, style: str) -> str:
+    """An `<img>` with the still, to be closed."""
     image = base64.b64encode(still).decode("ascii")
-    hide, show = f"{figure}{{display:none!important}}", ".fm-still{display:block!important}"
     return (
-        f"<style>.fm-still{{display:none!important}}@media print{{{hide}{show}}}</style>"
-        f"<noscript><style>{hide}{show}</style></noscript>"
-        f'<img class="fm-still" alt="{html.escape(alt, quote=True)}" style="max-width:100%" '
-        f'src="data:image/png;base64,{image}">'
+        f'<img class="fm-still" alt="{html.escape(alt)}" style="{style}" '
+        f'src="data:image/png;base64,{image}"'
     )

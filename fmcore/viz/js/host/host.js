@@ -1,30 +1,62 @@
-// What a page does for the frames on it: a figure in a frame cannot see whether the page is light or
-// dark, so it asks, and the page answers.
+// What a page does for the figures on it. A figure arrives as its still, and becomes a frame where
+// scripts run; a figure in a frame cannot see whether the page is light or dark, so it asks, and the
+// page answers.
 
 import { pageTheme, watchPage } from "./page_theme.js";
 
-/** Answers every figure's frame on this page that asks, and sends them all each change. */
-export function hostFigures() {
-  const page = /** @type {Window & { fmFigureHost?: boolean }} */ (window);
-  if (page.fmFigureHost) return;
-  page.fmFigureHost = true;
-  /** @type {Set<Window>} */
+const PATIENCE = 2000; // milliseconds in which a frame that has loaded must have asked
+const WORDS = "The living figure does not run in this browser; this picture shows how it begins.";
+const STYLE =
+  "@media print{.fm-frame{display:none!important}" +
+  ".fm-still{visibility:visible!important;width:auto!important;height:auto!important}}";
+
+/**
+ * Returns what puts a figure in the place of its still, over it and of its size. The source of its
+ * frame is in the attribute `data-fm-frame` of the element before. The still stays in print, and with
+ * a sentence where the figure fails or nothing is heard of it.
+ */
+export function figureHost() {
+  /** @type {Set<HTMLIFrameElement>} */
   const frames = new Set();
-  /** @param {Window} frame */
+  /** @param {HTMLIFrameElement} frame */
   const sendTheme = (frame) => {
     const theme = pageTheme();
-    frame.postMessage({ fmTheme: theme }, "*");
+    frame.contentWindow?.postMessage({ fmTheme: theme }, "*");
     // A frame whose colour scheme differs from that of its document gets an opaque background.
-    const found = document.querySelectorAll("iframe.fm-frame");
-    for (const element of /** @type {NodeListOf<HTMLIFrameElement>} */ (found)) {
-      if (element.contentWindow === frame) element.style.colorScheme = theme ?? "light dark";
-    }
+    frame.style.colorScheme = theme ?? "light dark";
+  };
+  /** @type {(frame: HTMLIFrameElement) => HTMLElement} */
+  const still = (frame) => /** @type {HTMLElement} */ (frame.previousElementSibling);
+  /** @param {HTMLIFrameElement} frame */
+  const giveUp = (frame) => {
+    still(frame).style.visibility = "";
+    const note = Object.assign(document.createElement("p"), { textContent: WORDS });
+    if (frames.delete(frame)) frame.replaceWith(note);
   };
   window.addEventListener("message", ({ data, source }) => {
-    if (data?.fmFigure !== "theme?" || !source) return;
-    const frame = /** @type {Window} */ (source);
-    frames.add(frame);
+    const frame = source && [...frames].find(({ contentWindow }) => contentWindow === source);
+    if (!frame) return;
+    if (data?.fmFigure === "failed") giveUp(frame);
+    if (data?.fmFigure !== "theme?") return;
+    still(frame).style.visibility = "hidden";
     sendTheme(frame);
   });
   watchPage(() => frames.forEach(sendTheme));
+  document.head.append(Object.assign(document.createElement("style"), { textContent: STYLE }));
+
+  /** @param {HTMLImageElement} image */
+  return (image) => {
+    const source = /** @type {HTMLElement} */ (image.previousElementSibling).dataset.fmFrame ?? "";
+    const frame = document.createElement("iframe");
+    const given = { className: "fm-frame", title: image.alt, scrolling: "no", loading: "lazy" };
+    Object.assign(frame, given, { srcdoc: source });
+    frame.style.cssText =
+      "position:absolute;inset:0;border:0;background:none;width:100%;height:100%";
+    frame.addEventListener("load", () => {
+      const unheard = () => still(frame)?.style.visibility !== "hidden";
+      setTimeout(() => frame.isConnected && unheard() && giveUp(frame), PATIENCE);
+    });
+    frames.add(frame);
+    image.after(frame);
+  };
 }

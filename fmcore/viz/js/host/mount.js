@@ -23,6 +23,7 @@ export function mount({ model, el }, build) {
     end();
     const text = `This figure cannot be shown: ${error.message}.`;
     el.append(make("p", { className: "fm-error", role: "alert" }, text));
+    window.parent.postMessage({ fmFigure: "failed" }, "*"); // the page shows the still
   };
   try {
     const given = model.get("spec");
