@@ -11,6 +11,8 @@ import gzip
 import hashlib
 import math
 import os
+import shutil
+import socket
 import warnings
 import zlib
 from dataclasses import dataclass
@@ -42,6 +44,8 @@ _CHECKSUMS = {
 }
 _TORCHVISION = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "kmnist": "KMNIST"}
 _COUNT = {"train": 60_000, "t10k": 10_000}
+_PATIENCE = 600.0  # seconds that a process waits for another one's download
+_SILENCE = 30.0  # seconds after which a server that sends nothing is given up
 
 EMBEDDED = "embedded"
 """In the place of a folder of data: the part of MNIST that comes with the library, and no other."""
@@ -81,14 +85,15 @@ def load_images(
     """A set of 28x28 grey images: "mnist", "fashion_mnist" or "kmnist".
 
     It is looked for in `root`, else in the folder that `FMCORE_DATA` names, else in the user's
-    cache folder, into which it is downloaded with a progress bar. Where MNIST cannot be had, the
-    part of it that comes with the library serves, and `complete` is False: the first 500 training
-    and the first 100 test images of each class, in the order 0 to 9, 0 to 9, ... `root="embedded"`,
-    or `FMCORE_DATA=embedded`, takes that part and looks no further.
+    cache folder, into which it is downloaded with a progress bar, by one process while others wait.
+    Where MNIST cannot be had, the part of it that comes with the library serves, and `complete` is
+    False: the first 500 training and the first 100 test images of each class, in the order 0 to 9,
+    0 to 9, ... `root="embedded"`, or `FMCORE_DATA=embedded`, takes that part and looks no further.
 
     Raises `ValueError` if the name or the split is another, or if the checksum of a file is wrong
-    (named), and `DataUnavailable`, with what was tried and what to do, if another set cannot be
-    had. Warns if MNIST was looked for in `root` in vain.
+    (named), `DataUnavailable`, with what was tried and what to do, if another set cannot be had,
+    and `TimeoutError` after ten minutes of waiting for another process's download. Warns if MNIST
+    was looked for in `root` in vain.
 
     >>> data = load_images("mnist", split="test", root="embedded")
     >>> data.pixels.shape, data.complete, data.labels[:12].tolist()
@@ -125,6 +130,10 @@ def _files(name: str, folder: Path) -> list[Path]:
     return [raw / f"{p}-{k}" for p in _COUNT for k in ("images-idx3-ubyte", "labels-idx1-ubyte")]
 
 
+def _present(name: str, folder: Path) -> bool:
+    return all(file.is_file() for file in _files(name, folder))
+
+
 def _find(name: str, root: str | Path | None, download: bool) -> Path:
     """The folder that holds the set, after a download if need be."""
     named = os.environ.get("FMCORE_DATA")
@@ -137,24 +146,58 @@ def _find(name: str, root: str | Path | None, download: bool) -> Path:
     places = {"root=": root, "FMCORE_DATA": named, "cache": cache_folder()}
     places = {why: Path(where).expanduser() for why, where in places.items() if where}
     for folder in places.values():
-        if all(file.is_file() for file in _files(name, folder)):
+        if _present(name, folder):
             return folder
     tried = ", ".join(f"{folder} ({why})" for why, folder in places.items())
     target = places.get("root=", places["cache"])
-    problem = "download=False"
-    if download:
-        try:
-            import torchvision  # takes seconds, and is needed only here
-
-            getattr(torchvision.datasets, _TORCHVISION[name])(root=target, download=True)
-            return target
-        except (RuntimeError, OSError) as error:  # no network, a full disk, a folder of another's
-            problem = f"downloading into {target} failed: {str(error).strip().splitlines()[-1]}"
+    problem = _download(name, target) if download else "download=False"
+    if not problem:
+        return target
     raise DataUnavailable(
         f"{name} was not found in {tried}; {problem}. Put the four files "
         f"{', '.join(file.name for file in _files(name, target))} into "
         f"FOLDER/{_TORCHVISION[name]}/raw and pass root=FOLDER or set FMCORE_DATA=FOLDER."
     )
+
+
+def _download(name: str, target: Path) -> str:
+    """Bring a set into `target`; return what went wrong, "" if nothing did.
+
+    One process downloads, beside the place, and renames, while others wait. The lock is the
+    operating system's: it ends with the process that holds it, however that ends.
+    """
+    import torchvision  # takes seconds, and is needed only here
+    from filelock import FileLock, Timeout
+
+    dataset = _TORCHVISION[name]
+    beside, raw = target / f".{dataset}.partial", target / dataset / "raw"
+    lock = target / f".{dataset}.lock"
+    allowed = socket.getdefaulttimeout()
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        with FileLock(lock, timeout=_PATIENCE):
+            if _present(name, target):
+                return ""  # another process has brought it
+            shutil.rmtree(beside, ignore_errors=True)  # of a process that was killed
+            try:
+                socket.setdefaulttimeout(_SILENCE)  # torchvision would wait for ever
+                getattr(torchvision.datasets, dataset)(root=beside, download=True)
+                raw.mkdir(parents=True, exist_ok=True)
+                # Archives first: whoever sees all four files may compare them with the archives.
+                files = (beside / dataset / "raw").iterdir()
+                for file in sorted(files, key=lambda file: file.suffix != ".gz"):
+                    os.replace(file, raw / file.name)
+            finally:
+                socket.setdefaulttimeout(allowed)
+                shutil.rmtree(beside, ignore_errors=True)
+        return ""
+    except Timeout:
+        raise TimeoutError(
+            f"{name} is being downloaded by another process, which has held {lock} for "
+            f"{_PATIENCE:g} s. Wait for that process or end it, then try again."
+        ) from None
+    except (RuntimeError, OSError) as error:  # no network, a full disk, a folder of another's
+        return f"downloading into {target} failed: {str(error).strip().splitlines()[-1]}"
 
 
 def _verified(file: Path, dataset: str) -> Tensor:

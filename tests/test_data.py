@@ -1,9 +1,18 @@
 """Data: where it is found, what is said when it is not, damage, and the toys."""
 
+import contextlib
 import gzip
+import hashlib
+import http.server
+import multiprocessing
+import shutil
+import socket
 import struct
+import threading
+import time
 from pathlib import Path
 
+import filelock
 import pytest
 import torch
 
@@ -78,15 +87,14 @@ def test_a_download_goes_into_the_folder_that_was_named_or_the_cache(
     """Never into that of FMCORE_DATA, which others may share."""
 
     def downloaded(root, download):
-        Path(root).parent.mkdir(exist_ok=True)
-        Path(root).symlink_to(kmnist)
+        shutil.copytree(kmnist, root)
 
     monkeypatch.setenv("FMCORE_DATA", str(nowhere / "elsewhere"))
     monkeypatch.setattr("torchvision.datasets.KMNIST", downloaded)
     found = load_images("kmnist", root=root and nowhere / root, split="test")
     place = nowhere / root if root else nowhere / "cache" / "fmcore"
-    assert found.source == str(place) and place.is_symlink()
-    assert not (nowhere / "elsewhere").exists()
+    assert found.source == str(place) and not (nowhere / "elsewhere").exists()
+    assert {file.name for file in place.iterdir()} <= {"KMNIST", ".KMNIST.lock"}
 
 
 def test_a_folder_that_cannot_be_written_is_named(nowhere, monkeypatch):
@@ -96,6 +104,102 @@ def test_a_folder_that_cannot_be_written_is_named(nowhere, monkeypatch):
     monkeypatch.setattr("torchvision.datasets.KMNIST", denied)
     with pytest.raises(DataUnavailable, match="downloading into .*here failed: not yours"):
         load_images("kmnist", root=nowhere / "here")
+
+
+def served(tmp_path, kmnist):
+    """A server of the four archives of KMNIST, and the text that makes torchvision ask it.
+
+    It sends each in two halves, and no second half before `go` is set; `asked` grows by each name.
+    """
+    archives = {
+        f"/{file.name}.gz": gzip.compress(file.read_bytes(), 1)
+        for file in (kmnist / "KMNIST" / "raw").iterdir()
+    }
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            content = archives[self.path]
+            server.asked.append(self.path)
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            with contextlib.suppress(ConnectionError):
+                self.wfile.write(content[: len(content) // 2])
+                server.go.wait(60)
+                self.wfile.write(content[len(content) // 2 :])
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    server.asked, server.go = [], threading.Event()
+    md5 = [(name[1:], hashlib.md5(content).hexdigest()) for name, content in archives.items()]
+    server.client = f"""
+import torchvision
+torchvision.datasets.KMNIST.mirrors = ["http://127.0.0.1:{server.server_address[1]}/"]
+torchvision.datasets.KMNIST.resources = {md5}
+"""
+    return server
+
+
+def test_one_process_downloads_while_the_others_wait(tmp_path, kmnist):
+    """Also after the first was killed in the middle, and left its lock and half of its files."""
+    server = served(tmp_path, kmnist)
+    code = (
+        server.client
+        + f"""
+from fmcore import load_images
+assert len(load_images("kmnist", root={str(tmp_path / "new")!r}, split="test")) == 10_000
+"""
+    )
+    forks = multiprocessing.get_context("forkserver")
+    forks.set_forkserver_preload(["fmcore.data", "torchvision"])  # once, as it takes seconds
+    first, *others = (forks.Process(target=exec, args=(code, {})) for _ in range(3))
+    with server:
+        threading.Thread(target=server.serve_forever).start()
+        first.start()
+        while len(server.asked) < 2:  # torchvision asks twice for each file
+            assert first.exitcode is None
+            time.sleep(0.05)
+        first.kill()
+        first.join()
+        (left,) = (tmp_path / "new").rglob("*.gz")
+        for file in (kmnist / "KMNIST" / "raw").iterdir():
+            (left.parent / file.name).write_bytes(b"unpacked by half")
+        server.asked.clear()
+        for other in others:
+            other.start()
+        server.go.set()
+        for other in others:
+            other.join()
+        server.shutdown()
+    assert [other.exitcode for other in others] == [0, 0]
+    assert len(server.asked) == 2 * 4, "more than one process has downloaded"
+    assert {file.name for file in (tmp_path / "new").iterdir()} == {"KMNIST", ".KMNIST.lock"}
+
+
+def test_who_waits_too_long_says_for_whom(nowhere, monkeypatch):
+    """And does not go on with the embedded part, while its neighbours train on the whole."""
+    monkeypatch.setattr(data, "_PATIENCE", 0.1)
+    with filelock.FileLock(nowhere / ".MNIST.lock"):
+        said = "mnist is being downloaded by another process, .*MNIST.lock for 0.1 s"
+        with pytest.raises(TimeoutError, match=said):
+            load_images("mnist", root=nowhere)
+
+
+def test_a_server_that_falls_silent_is_given_up(tmp_path, monkeypatch, kmnist):
+    server = served(tmp_path, kmnist)
+    exec(server.client)
+    monkeypatch.setattr(data, "_SILENCE", 0.2)
+    with server:
+        threading.Thread(target=server.serve_forever).start()
+        with pytest.raises(DataUnavailable, match="downloading into .* failed: .*timed out"):
+            load_images("kmnist", root=tmp_path / "new")
+        server.go.set()
+        server.shutdown()
+    assert socket.getdefaulttimeout() is None
+    assert [file.name for file in (tmp_path / "new").iterdir()] == [".KMNIST.lock"]
 
 
 def test_a_folder_with_some_of_the_files_is_passed_over(nowhere, monkeypatch, kmnist):
