@@ -19,7 +19,8 @@ class CountedField:
     A solver computes in `wide`, float32 or better: in half precision a state of 1 would not move by
     1/300, and a thousand times between 0 and 1 would be 507. The field itself is evaluated in the
     dtype of `x`, with time in the wide one.
-    With `broadcasts`, a result may also be 0-d, or have axes of length 1 where `x` has longer ones.
+    With `broadcasts`, a result may also be a number, or 0-d, or have axes of length 1 where `x` has
+    longer ones.
     """
 
     def __init__(
@@ -34,6 +35,8 @@ class CountedField:
     def __call__(self, x: Tensor, t: Tensor) -> Tensor:
         self.nfe += 1
         k = self.v(x if self.wide is self.dtype else x.to(self.dtype), t)
+        if self.broadcasts and isinstance(k, int | float) and not isinstance(k, bool):
+            k = torch.tensor(k, dtype=self.dtype, device=self.device)
         if not (
             isinstance(k, Tensor)
             and (k.shape == self.shape or (self.broadcasts and self.fits(k)))
@@ -56,8 +59,8 @@ class CountedField:
         """The error for a result that is not like the state."""
         call = f"{self.name}(x, t) must return a tensor"
         if not isinstance(k, Tensor):
-            such = ", such as torch.tensor(0.5)" if self.broadcasts else ""
-            return TypeError(f"{call}{such}, got {type(k).__name__}")
+            number = " or a number" if self.broadcasts else ""
+            return TypeError(f"{call}{number}, got {type(k).__name__}")
         if k.dtype is not self.dtype:
             return TypeError(
                 f"{call} of x's dtype {self.dtype}, got {k.dtype}: under autocast, or with "

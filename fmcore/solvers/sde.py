@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from fmcore.checks import interval, is_finite, randn_like, require_generator, whole
+from fmcore.checks import interval, is_finite, randn_like, real, require_generator, whole
 from fmcore.solvers._output import BridgedOutput
 from fmcore.solvers._runge_kutta import Grid, stage_times
 from fmcore.solvers.field import CountedField, VectorField, initial_state
@@ -59,7 +60,7 @@ SDE_METHODS: Table[Step] = Table(
 
 def sdeint(
     drift: VectorField,
-    diffusion: VectorField,
+    diffusion: VectorField | float,
     x0: Tensor,
     t_span: tuple[float, float],
     *,
@@ -71,9 +72,9 @@ def sdeint(
     """A sample path of dx = f(x, t) dt + g(x, t) dW at t1, and at the times `t_eval` before it.
 
     `method` is a key of `SDE_METHODS`: "euler_maruyama" (Ito) or "stochastic_heun" (Stratonovich).
-    It takes `steps` equal steps. The noise is diagonal: diffusion(x, t) returns a 0-d tensor, such
-    as `torch.tensor(0.5)`, or one with the axes of x that broadcasts to its shape. Backward in time
-    h < 0 and dW stays N(0, |h|).
+    It takes `steps` equal steps. The noise is diagonal: diffusion(x, t) returns a number, a 0-d
+    tensor, or one with the axes of x that broadcasts to its shape; `diffusion` may also be a number
+    itself, the same everywhere. Backward in time h < 0 and dW stays N(0, |h|).
 
     `t_eval` are times between t0 and t1, as in `odeint`. What is asked for changes neither the
     steps nor x nor nfe: its noise is drawn after that of the steps. A time inside a step has the
@@ -82,8 +83,7 @@ def sdeint(
     Raises as `odeint` does; TypeError without a generator.
 
     >>> g = torch.Generator().manual_seed(0)
-    >>> one = torch.ones(())
-    >>> sol = sdeint(lambda x, t: -x, lambda x, t: one, torch.zeros(10_000, 1), (0.0, 5.0),
+    >>> sol = sdeint(lambda x, t: -x, 1.0, torch.zeros(10_000, 1), (0.0, 5.0),
     ...              method="stochastic_heun", steps=100, generator=g)
     >>> abs(sol.x.var().item() - 0.5) < 0.03, sol.nfe
     (True, 200)
@@ -93,7 +93,8 @@ def sdeint(
     n = whole("steps", steps)
     require_generator(generator)
     f = CountedField(drift, initial_state(x0), "drift")
-    g = CountedField(diffusion, x0, "diffusion", broadcasts=True)
+    noise: Any = diffusion if callable(diffusion) else _everywhere(real("diffusion", diffusion))
+    g = CountedField(noise, x0, "diffusion", broadcasts=True)
     h, x = (t1 - t0) / n, x0.to(f.wide)
     output = None if t_eval is None else BridgedOutput(x, t0, t1, t_eval)
     grid = Grid(t0, t1, h, n if h else 0)
@@ -111,3 +112,7 @@ def sdeint(
         output.draw(generator)
         ts, xs = (y.to(x0.dtype) for y in output.stacked())
     return Solution(x.to(x0.dtype), t1, f.nfe, grid.n, 0, ts, xs)
+
+
+def _everywhere(g: float) -> VectorField:
+    return lambda x, t: x.new_tensor(g)

@@ -87,6 +87,21 @@ def test_sde_runs_backward_and_repeats_itself():
     assert (nothing.nfe, nothing.accepted, nothing.rejected) == (0, 0, 0)
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_a_number_will_do_as_diffusion(dtype):
+    def solve(diffusion):
+        return sdeint(
+            decay, diffusion, torch.ones(5, 2, dtype=dtype), (0, 1), method="stochastic_heun",
+            steps=4, generator=gen(), t_eval=[0.3, 0.7],
+        )  # fmt: skip
+
+    expected = solve(lambda x, t: torch.full((), 2.0, dtype=dtype))
+    for diffusion in (2, 2.0, torch.tensor(2), lambda x, t: 2, lambda x, t: 2.0):
+        sol = solve(diffusion)
+        assert torch.equal(sol.x, expected.x) and torch.equal(sol.xs, expected.xs)
+        assert sol.x.dtype == dtype and sol.nfe == expected.nfe
+
+
 @pytest.mark.parametrize(("arguments", "error", "message"), [
     ({"method": "milstein"}, ValueError, f"one of {listed(SDE_METHODS)}, got 'milstein'"),
     ({"steps": 0}, ValueError, "steps must be a whole number of at least 1, got 0"),
@@ -98,8 +113,10 @@ def test_sde_runs_backward_and_repeats_itself():
     ({"diffusion": lambda x, t: x[:, 0]}, ValueError, r"diffusion\(x, t\) .* \(2, 2\), got \(2,\)"),
     ({"diffusion": lambda x, t: x[:, :, None]}, ValueError, r"got \(2, 2, 1\)"),
     ({"diffusion": lambda x, t: torch.ones(3, 1)}, ValueError, r"got \(3, 1\)"),
-    ({"diffusion": lambda x, t: 0.5}, TypeError, r"diffusion\(x, t\) must return a tensor"),
-    ({"diffusion": 0.5}, TypeError, "diffusion must be callable"),
+    ({"diffusion": lambda x, t: "0.5"}, TypeError, "must return a tensor or a number, got str"),
+    ({"diffusion": lambda x, t: True}, TypeError, "must return a tensor or a number, got bool"),
+    ({"diffusion": "0.5"}, TypeError, "diffusion must be a finite number, got '0.5'"),
+    ({"diffusion": NAN}, ValueError, "diffusion must be a finite number"),
     ({"drift": lambda x, t: x / (t - t)}, ValueError,
      "NaN or infinity in the state after step 1 of 4, at t=0.25"),
 ])  # fmt: skip
