@@ -323,6 +323,13 @@ def labels_in_range(label: Tensor, classes: int) -> Tensor:
     return label
 
 
+def condition_vectors(label: Any, n: int, length: int, name: str = "label") -> Tensor:
+    """`label`, if it is a tensor of `n` vectors of that length, of a floating dtype."""
+    if floating(name, label).shape != (n, length):
+        raise ValueError(f"{name} must have shape ({n}, {length}), got {tuple(label.shape)}")
+    return label
+
+
 def require_generator(generator: Any) -> torch.Generator:
     """The generator itself; `TypeError` if there is none, since nothing here draws globally."""
     if not isinstance(generator, torch.Generator):

@@ -52,8 +52,9 @@ class MinibatchOT:
     part that lies nearest: then the noise of a class is not N(0, I), and a network that was trained
     on it is given noise that it has not seen when it is asked for that class (C²OT: Cheng &
     Schwing 2025). A weight above the largest squared distance in the batch gives optimal transport
-    within each class. Hidden labels are a class of their own. For conditions, a `label`
-    `(n, *any)` of a floating dtype, their squared distance stands in place of the bracket.
+    within each class. Hidden labels are a class of their own. For vectors, a `label`
+    `(n, *any)` of a floating dtype, their squared distance stands in place of the bracket; hidden
+    ones, rows of NaN, are as far from the others as any two of these are from each other.
 
     Raises `ValueError` if the weight is negative or has no labels to weigh, and if shapes differ or
     a distance is not finite; `TypeError` if dtypes differ.
@@ -92,7 +93,7 @@ class MinibatchOT:
             raise ValueError(f"label must have shape ({n}, *any), got {tuple(label.shape)}")
         if not self.label_weight:
             return 0.0
-        apart = _squared_distances(label, label) if conditions else label[:, None] != label
+        apart = _apart(label.reshape(n, -1)) if conditions else label[:, None] != label
         return self.label_weight * double(apart)
 
 
@@ -137,6 +138,15 @@ def _squared_distances(x: Tensor, y: Tensor) -> Tensor:
     """
     x, y = (double(z.reshape(len(z), -1)) for z in (x, y))
     return torch.cdist(x - x.mean(0), y - y.mean(0)).square()
+
+
+def _apart(c: Tensor) -> Tensor:
+    """The squared distances `(n, n)` of vectors, some of which may be hidden: rows of NaN."""
+    hidden = c.isnan().all(1)
+    apart = _squared_distances(*[torch.where(hidden[:, None], 0, c)] * 2)
+    either, both = hidden[:, None] | hidden, hidden[:, None] & hidden
+    most = apart[~either].max() if not hidden.all() else 0
+    return torch.where(either & ~both, most, apart)
 
 
 def reflow_pairs(

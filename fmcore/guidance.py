@@ -1,25 +1,30 @@
-"""Guidance: the field of a network with classes, pushed towards one of them."""
+"""Guidance: the field of a conditional network, pushed towards a class or another condition."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from fmcore.checks import real
+from fmcore.checks import finite, floating, real
 from fmcore.models import evaluate, takes_label
 
 
 class Guided(nn.Module):
-    """The field of `model`, pushed towards a class: classifier-free guidance.
+    """The field of `model`, pushed towards a condition y: classifier-free guidance.
 
         v(x, t) + scale (v(x, t | y) - v(x, t))
 
-    (Ho & Salimans 2021, eq. 6, whose w is scale - 1, for velocities.) At scale 0 the class has no
-    effect, at 1 this is the field of the class; beyond 1 samples are more typical of it and less
-    varied, and the field is the marginal field of no data, though it generates a path of its own.
-    It costs two evaluations of `model`, or one at 0 and 1. Without a label it is `model` itself.
+    (Ho & Salimans 2021, eq. 6, whose w is scale - 1, for velocities.) y is a class or a vector. At
+    scale 0 it has no effect, at 1 this is the field given y; beyond 1 samples are more typical of
+    it and less varied, and the field is the marginal field of no data, though it generates a path
+    of its own. `scale` is a number, or a tensor `(B,)` with one for each sample of a batch. It
+    costs two evaluations of `model`, or one if it is the number 0 or 1. Without a label it is
+    `model` itself.
 
-    Raises `ValueError` if the scale is not finite, `TypeError` if the network has no classes.
+    Raises `ValueError` if a scale is not finite, `TypeError` if the network takes no label; when it
+    is called, `ValueError` if the batch is not of as many samples as there are scales.
 
     >>> from fmcore.networks import UNet
     >>> from fmcore.sampling import generate
@@ -28,20 +33,34 @@ class Guided(nn.Module):
     torch.Size([2, 1, 28, 28])
     """
 
-    def __init__(self, model: nn.Module, scale: float):
+    def __init__(self, model: Any, scale: float | Tensor):
         super().__init__()
-        self.scale = real("scale", scale)
+        self.scale = per_sample("scale", scale)
         if not callable(model) or not takes_label(model):
             raise TypeError(
-                "guidance needs a network with classes, model(x, t, label), and "
-                f"{type(model).__name__} takes no label"
+                "guidance needs a network with classes or other conditions, model(x, t, label), "
+                f"and {type(model).__name__} takes no label"
             )
         self.model = model
 
     def forward(self, x: Tensor, t: float | Tensor, label: Tensor | None = None) -> Tensor:
-        if label is None or self.scale == 0:
+        scale = self.scale
+        if label is None or (isinstance(scale, float) and scale == 0):
             return self.model(x, t)
         conditional = evaluate(self.model, x, t, label)
-        if self.scale == 1:
+        if isinstance(scale, Tensor):
+            if len(scale) != len(x):
+                raise ValueError(f"there are {len(scale)} scales for {len(x)} samples")
+            scale = scale.to(conditional).reshape(-1, *(1,) * (x.ndim - 1))
+        elif scale == 1:
             return conditional
-        return torch.lerp(self.model(x, t), conditional, self.scale)
+        return torch.lerp(self.model(x, t), conditional, scale)
+
+
+def per_sample(name: str, value: Any) -> float | Tensor:
+    """A finite number, or a tensor of them `(B,)`, one for each sample."""
+    if not isinstance(value, Tensor) or value.ndim == 0:
+        return real(name, value)
+    if value.ndim > 1:
+        raise ValueError(f"{name} must be a number or have shape (B,), got {tuple(value.shape)}")
+    return finite(name, floating(name, value))

@@ -8,6 +8,7 @@ put to a wrapper is answered by the first model inside that knows.
 from __future__ import annotations
 
 import inspect
+import math
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
+
+from fmcore.checks import class_labels, condition_vectors, finite, labels_in_range, real_numbers
 
 LABEL_NAMES = ("label", "y", "condition")
 """What the third argument of a model may be called if it can only be given by name."""
@@ -63,6 +66,19 @@ def classes(model: Any) -> int | None:
     return settings(model).get("num_classes")
 
 
+def condition_dim(model: Any) -> int | None:
+    """The length of the vectors that condition the network; None if it does not say."""
+    return settings(model).get("condition_dim")
+
+
+def no_label(model: Any) -> float | None:
+    """What stands for no condition in a row of a label: `num_classes`, or NaN for vectors.
+
+    None of a network that says neither, which gets every label as it is.
+    """
+    return classes(model) if condition_dim(model) is None else math.nan
+
+
 def predicts(model: Any) -> str | None:
     """What the network inside a velocity field predicts, where a wrapper says so; else None.
 
@@ -75,8 +91,8 @@ def predicts(model: Any) -> str | None:
 def takes_label(model: Any) -> bool:
     """Whether `model(x, t, label)` works: every wrapper passes a label on, the network takes it.
 
-    A network that says `num_classes=None` takes none; of one that says nothing, its arguments
-    decide.
+    A network that says `num_classes=None` or `condition_dim=None`, and nothing else of a condition,
+    takes none; of one that says nothing, its arguments decide.
 
     >>> takes_label(lambda x, t: x), takes_label(lambda x, t, y=None: x)
     (False, True)
@@ -84,9 +100,40 @@ def takes_label(model: Any) -> bool:
     for layer in layers(model):
         if _third_argument(layer) is None:
             return False
-        if "num_classes" in (own := _own_settings(layer)):
-            return own["num_classes"] is not None
+        own = _own_settings(layer)
+        said = [own[name] for name in ("num_classes", "condition_dim") if name in own]
+        if said:
+            return said != [None] * len(said)
     return True
+
+
+def label_for(model: Any, label: Any, n: int) -> Tensor:
+    """`label` as a tensor of `n` rows, checked as far as the model says what conditions it.
+
+    Classes `(n,)`, vectors `(n, condition_dim)` in the dtype of the weights, or `(n, *any)` for a
+    model that says neither; one class or vector alone stands for all `n`. Lists and arrays will do.
+    `TypeError` or `ValueError` for anything else, and if the model takes no label.
+
+    >>> from fmcore.networks import MLP
+    >>> label_for(MLP(num_classes=5), 3, n=2), label_for(MLP(condition_dim=2), [0, 1], n=2)
+    (tensor([3, 3]), tensor([[0., 1.],
+            [0., 1.]]))
+    """
+    if not takes_label(model):
+        raise ValueError(f"a label was given, and {type(model).__name__} takes none")
+    label = label if isinstance(label, Tensor) else real_numbers("label", label)
+    count, length = classes(model), condition_dim(model)
+    if label.shape == (() if length is None else (length,)):
+        label = label.expand(n, *label.shape)
+    if length is not None:
+        weights = home(model)
+        label = real_numbers("label", label).to(weights[1] if weights else torch.float32)
+        return finite("label", condition_vectors(label, n, length))
+    if count is not None:  # on a GPU the network does not look at them
+        return labels_in_range(class_labels(label, n), count)
+    if label.shape[:1] != (n,):
+        raise ValueError(f"label must have shape ({n}, *any), got {tuple(label.shape)}")
+    return label
 
 
 def evaluate(model: Callable[..., Tensor], x: Tensor, t: Any, label: Any) -> Tensor:

@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from fmcore.checks import (
-    class_labels,
     floating,
-    label_tensor,
-    labels_in_range,
     randn_like,
     require_generator,
     whole,
 )
-from fmcore.models import classes, evaluate, evaluating, home, sample_shape, takes_label
+from fmcore.guidance import Guided, per_sample
+from fmcore.models import evaluate, evaluating, home, label_for, sample_shape
 from fmcore.solvers import ButcherTableau, Solution, VectorField, odeint
 
 DEFAULT_STEPS = 5
@@ -36,7 +35,8 @@ def generate(
     last_step: str | ButcherTableau | None = None,
     generator: torch.Generator | None = None,
     x0: Tensor | None = None,
-    label: Tensor | None = None,
+    label: Any = None,
+    guidance: float | Tensor = 1.0,
     shape: Sequence[int] | None = None,
     batch_size: int = 256,
     clamp: bool | None = None,
@@ -49,13 +49,15 @@ def generate(
     is the method of the last of the `steps`, if it is to be another (see `solve_in_two`).
 
     The noise is drawn from `generator`, or given as `x0` `(n, *shape)`; it determines the result,
-    which has the device and dtype of the model's weights, or else those of `x0`. `label` `(n,)`
-    goes to a network with classes (`num_classes` itself means none). `shape` is that of one sample:
-    a `FlowModel` knows its own, a network that `fit` trained remembers that of its data, and any
-    other network for images of one channel draws `(1, 28, 28)`. At most `batch_size` samples are
-    computed at once. With `clamp`, samples are clamped to [-1, 1]; left out, images `(C, H, W)` are
-    and points are not. The model is left as it was, and several threads may draw from it at once.
-    No graph is kept; for gradients use `odeint`.
+    which has the device and dtype of the model's weights, or else those of `x0`. `label` is the
+    condition of each sample, or one for all: a class, `(n,)` or a number (`num_classes` itself
+    means none), or a vector, `(n, k)` or `(k,)`, for a network with `condition_dim=k`. `guidance`
+    pushes towards it, all samples alike or each by its own number `(n,)`: see `Guided`. `shape` is
+    that of one sample: a `FlowModel` knows its own, a network that `fit` trained remembers that of
+    its data, and any other network for images of one channel draws `(1, 28, 28)`. At most
+    `batch_size` samples are computed at once. With `clamp`, samples are clamped to [-1, 1]; left
+    out, images `(C, H, W)` are and points are not. The model is left as it was, and several threads
+    may draw from it at once. No graph is kept; for gradients use `odeint`.
 
     Raises `ValueError` or `TypeError` if the arguments do not fit, and as `odeint` does.
 
@@ -75,7 +77,8 @@ def generate(
     else:
         x0 = _given(x0, n, shape)
     device, dtype = home(model) or (x0.device, x0.dtype)
-    label = None if label is None else _labels(model, label, n).to(device)
+    label = None if label is None else label_for(model, label, n).to(device)
+    guidance = _guidance(guidance, label, n)
     if steps is None and rtol is None and atol is None:
         steps = DEFAULT_STEPS
     solve = partial(odeint, method=method, steps=steps, rtol=rtol, atol=atol)
@@ -88,8 +91,10 @@ def generate(
         for first in range(0, n, batch_size):
             rows = slice(first, first + batch_size)
             y = None if label is None else label[rows]
+            scale = guidance[rows] if isinstance(guidance, Tensor) else guidance
+            v = model if label is None else Guided(model, scale)
             noise = x0[rows].to(device, dtype)
-            samples.append(solve(lambda x, t, y=y: evaluate(model, x, t, y), noise).x)
+            samples.append(solve(lambda x, t, v=v, y=y: evaluate(v, x, t, y), noise).x)
     x1 = torch.cat(samples)
     is_image = x1.ndim == 4
     return x1.clamp(-1, 1) if (is_image if clamp is None else clamp) else x1
@@ -141,13 +146,14 @@ def counted(model: nn.Module) -> Generator[list[int]]:
         hook.remove()
 
 
-def _labels(model: VectorField, label: Tensor, n: int) -> Tensor:
-    """The labels, checked as far as the network says how many classes it has."""
-    label, count = label_tensor(label, n), classes(model)
-    if not takes_label(model):
-        raise ValueError(f"a label was given, and {type(model).__name__} takes none")
-    # On a GPU the network does not check its labels.
-    return label if count is None else labels_in_range(class_labels(label, n), count)
+def _guidance(guidance: Any, label: Tensor | None, n: int) -> float | Tensor:
+    """The scale of guidance, or one for each of n samples; with a label to push towards."""
+    scale = per_sample("guidance", guidance)
+    if isinstance(scale, Tensor) and len(scale) != n:
+        raise ValueError(f"guidance must be a number or have shape ({n},), got ({len(scale)},)")
+    if label is None and not (isinstance(scale, float) and scale == 1):
+        raise ValueError(f"guidance={guidance} pushes towards a label, and none is given")
+    return scale
 
 
 def _given(x0: Tensor, n: int, shape: Sequence[int] | None) -> Tensor:

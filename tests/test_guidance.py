@@ -7,7 +7,7 @@ import torch
 from small import Linear, gen, noise, unet
 
 from fmcore.guidance import Guided
-from fmcore.networks import UNet
+from fmcore.networks import MLP, UNet
 from fmcore.paths import OTPath
 from fmcore.sampling import generate
 from fmcore.weights import FlowModel
@@ -21,6 +21,47 @@ def test_guidance_pushes_by_its_scale(scale):
     x = generate(Guided(Linear(-1.0), scale), 3, label=label / 20, **how)
     expected = scale * label / 20 * (1 - math.exp(-1))
     torch.testing.assert_close(x, expected.reshape(3, 1, 1, 1).expand_as(x), atol=1e-4, rtol=0)
+
+
+def test_every_sample_may_have_a_scale_of_its_own():
+    """Against one sample at a time, also where they are drawn in several batches."""
+    net, scale = unet(num_classes=3), torch.tensor([0.0, 0.5, 1.0, 4.0])
+    x, label = torch.randn(4, 1, 8, 8, generator=gen()), torch.tensor([0, 1, 2, 0])
+    rows = range(4)
+    each = [Guided(net, scale[i].item())(x[i : i + 1], 0.3, label[i : i + 1]) for i in rows]
+    torch.testing.assert_close(Guided(net, scale)(x, 0.3, label), torch.cat(each))
+    assert torch.equal(Guided(net, scale)(x, 0.3), net(x, 0.3))
+    how = dict(steps=2, clamp=False)
+    each = [
+        generate(Guided(net, scale[i].item()), 1, x0=x[i : i + 1], label=label[i : i + 1], **how)
+        for i in rows
+    ]
+    drawn = generate(net, 4, x0=x, label=label, guidance=scale, batch_size=3, **how)
+    torch.testing.assert_close(drawn, torch.cat(each))
+    alike = generate(net, 4, x0=x, label=label, guidance=2, **how)
+    assert torch.equal(alike, generate(Guided(net, 2.0), 4, x0=x, label=label, **how))
+
+
+def test_guidance_towards_a_vector():
+    torch.manual_seed(0)
+    net, x, c = MLP(condition_dim=3, hidden=16), noise(4, 2), noise(4, 3)
+    free, told = net(x, 0.3), net(x, 0.3, c)
+    torch.testing.assert_close(Guided(net, 3.0)(x, 0.3, c), free + 3 * (told - free))
+    hidden = torch.where(torch.tensor([[True], [False]] * 2), torch.nan, c)
+    torch.testing.assert_close(Guided(net, 3.0)(x, 0.3, hidden)[::2], free[::2])
+
+
+@pytest.mark.parametrize(
+    ("scale", "message"),
+    [
+        (torch.ones(3), "there are 3 scales for 4 samples"),
+        (torch.ones(4, 1), r"scale must be a number or have shape \(B,\), got \(4, 1\)"),
+        (torch.tensor([1.0, math.nan, 1, 1]), "scale must be finite"),
+    ],
+)
+def test_scales_that_do_not_fit(scale, message):
+    with pytest.raises(ValueError, match=message):
+        Guided(unet(num_classes=3), scale)(noise(4, 1, 8, 8), 0.5, torch.zeros(4).long())
 
 
 def test_guidance_at_0_and_1_is_the_network_itself():

@@ -4,6 +4,7 @@ import math
 import threading
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from small import Linear, gen, unet
@@ -234,6 +235,33 @@ def test_labels_of_any_kind_of_integer(dtype):
     assert torch.equal(net(draws[0], 0.5, label.to(dtype)), net(draws[0], 0.5, label))
 
 
+def test_one_label_stands_for_all_and_lists_and_arrays_will_do():
+    net, vectors = unet(num_classes=10), unet(condition_dim=2)
+    how = dict(steps=1, shape=(1, 8, 8))
+
+    def draw(net, label, n=3):
+        return generate(net, n, label=label, generator=gen(), **how)
+
+    same = torch.full((3,), 7)
+    for label in (7, np.int64(7), torch.tensor(7), [7, 7, 7], np.full(3, 7, dtype=np.int32)):
+        assert torch.equal(draw(net, label), draw(net, same))
+    assert not torch.equal(draw(net, [7, 7, 8]), draw(net, same))
+    assert len(draw(net, 7, n=np.int64(2))) == 2
+    c = torch.tensor([0.0, 1.0]).expand(3, 2)
+    for label in ([0, 1], c[0], c.double(), c.long(), np.array([[0.0, 1]] * 3), c.tolist()):
+        assert torch.equal(draw(vectors, label), draw(vectors, c))
+    assert not torch.equal(draw(vectors, [1, 0]), draw(vectors, c))
+
+
+def test_vectors_go_to_a_network_that_says_nothing_as_they_are():
+    def toward(x, t, label):
+        return label - x
+
+    c = torch.tensor([[2.0, -1.0], [0.0, 3.0], [5.0, 5.0]])
+    x = generate(toward, 3, x0=torch.zeros(3, 2), label=c, steps=200, batch_size=2)
+    torch.testing.assert_close(x, (1 - math.exp(-1)) * c, atol=1e-4, rtol=0)
+
+
 def test_a_plain_unet_draws_images_of_mnist_size():
     assert generate(UNet(base=8), 2, steps=1, generator=gen()).shape == (2, 1, 28, 28)
 
@@ -246,8 +274,9 @@ def test_a_plain_unet_draws_images_of_mnist_size():
         ({"batch_size": 0}, ValueError, "batch_size must be a whole number"),
         ({"x0": None}, TypeError, "generator must be a torch.Generator"),
         ({"n": 4}, ValueError, r"x0 must hold n=4 samples, got shape \(3, 1, 4, 4\)"),
-        ({"label": torch.zeros(2)}, ValueError, r"label must have shape \(3,\)"),
-        ({"label": [1, 2, 3]}, TypeError, r"label must be a tensor \(3,\), got list"),
+        ({"label": torch.zeros(2)}, ValueError, r"label must have shape \(3, \*any\), got \(2,\)"),
+        ({"label": "123"}, TypeError, "label must be real numbers, got '123'"),
+        ({"label": [1, [2], 3]}, TypeError, "label must be real numbers"),
         ({"x0": [1.0]}, TypeError, "x0 must be a tensor of a floating dtype, got list"),
         (
             {"x0": torch.zeros(3, 1, dtype=torch.int64)},

@@ -3,7 +3,7 @@
 from torch import nn
 
 from fmcore.networks.blocks import ResBlock
-from fmcore.networks.embedding import TimeEmbedding
+from fmcore.networks.embedding import ConditionEmbedding, TimeEmbedding
 from fmcore.networks.mlp import MLP
 from fmcore.networks.unet import UNet
 from fmcore.tables import Table
@@ -19,4 +19,4 @@ def _check_network(name: str, network: type[nn.Module]) -> None:
 NETWORKS: Table[type[nn.Module]] = Table("network", _check_network, UNet=UNet, MLP=MLP)
 """The networks by name. Weight files find a network here; its `config` builds it anew."""
 
-__all__ = ["MLP", "NETWORKS", "ResBlock", "TimeEmbedding", "UNet"]
+__all__ = ["MLP", "NETWORKS", "ConditionEmbedding", "ResBlock", "TimeEmbedding", "UNet"]

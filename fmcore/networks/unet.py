@@ -20,9 +20,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from fmcore.checks import batch_time, class_labels, labels_in_range, like_weights, positive, whole
+from fmcore.checks import batch_time, like_weights, positive, whole
 from fmcore.networks.blocks import GroupNorm, Level, ResBlock
-from fmcore.networks.embedding import TimeNetwork
+from fmcore.networks.embedding import ConditionEmbedding, TimeNetwork, conditioned, one_condition
 
 
 class UNet(nn.Module):
@@ -34,11 +34,13 @@ class UNet(nn.Module):
     image sees every other.
     With `num_classes`, `label` is a `(B,)` integer tensor with values in [0, num_classes); the
     value `num_classes` and `label=None` both mean "no class", which classifier-free guidance needs.
+    With `condition_dim`, it is a `(B, condition_dim)` tensor of numbers whose size is about 1, and
+    a row of NaN and `label=None` mean "no condition" (see `ConditionEmbedding`).
     `time_scale` is the scale of the `TimeEmbedding` (the reference network has 2 pi), and
     `film_silu=False` leaves out the SiLU between the embedding and FiLM, as version 0.1 did.
 
-    Raises `ValueError` if widths and levels do not fit, if an image has other channels or sides, if
-    a label is out of range, or if one is given to a network without classes.
+    Raises `ValueError` if widths and levels do not fit, if an image has other channels or sides,
+    and as `ConditionEmbedding` does.
 
     >>> sum(p.numel() for p in UNet().parameters())
     1135361
@@ -47,7 +49,7 @@ class UNet(nn.Module):
     """
 
     # What a configuration means that was written before these arguments were there.
-    BEFORE: ClassVar[dict[str, Any]] = {"film_silu": False}
+    BEFORE: ClassVar[dict[str, Any]] = {"film_silu": False, "condition_dim": None}
 
     def __init__(
         self,
@@ -59,6 +61,7 @@ class UNet(nn.Module):
         time_scale: float = 1000.0,
         levels: int = 2,
         film_silu: bool = True,
+        condition_dim: int | None = None,
     ):
         super().__init__()
         base, groups = whole("base", base), whole("groups", groups)
@@ -67,15 +70,13 @@ class UNet(nn.Module):
         levels = whole("levels", levels, least=2)
         in_channels = whole("in_channels", in_channels)
         time_dim, time_scale = whole("time_dim", time_dim, 4), positive("time_scale", time_scale)
-        if num_classes is not None:
-            num_classes = whole("num_classes", num_classes)
+        self.embed_time = TimeNetwork(time_dim, time_scale)
+        given = one_condition(num_classes, condition_dim)
+        self.embed_label = ConditionEmbedding(time_dim, **given) if any(given.values()) else None
         self.config: dict[str, Any] = dict(
             base=base, time_dim=time_dim, groups=groups, in_channels=in_channels,
-            num_classes=num_classes, time_scale=time_scale, levels=levels, film_silu=film_silu,
+            time_scale=time_scale, levels=levels, film_silu=film_silu, **given,
         )  # fmt: skip
-        self.embed_time = TimeNetwork(time_dim, time_scale)
-        if num_classes is not None:
-            self.embed_label = nn.Embedding(num_classes + 1, time_dim)  # the last is "no class"
         film = time_dim, groups, film_silu
         self.enter = nn.Conv2d(in_channels, base, 3, padding=1)
         self.block1 = ResBlock(base, *film)
@@ -100,11 +101,7 @@ class UNet(nn.Module):
                 f"x must have shape (B, {channels}, H, W) with H and W multiples of {unit}, "
                 f"got {tuple(x.shape)}"
             )
-        embedding = self.embed_time(batch_time(t, x))
-        if self.config["num_classes"] is not None:
-            embedding = embedding + self.embed_label(self._labels(label, x))
-        elif label is not None:
-            raise ValueError("this network was built without classes (num_classes=None)")
+        embedding = conditioned(self.embed_time(batch_time(t, x)), self.embed_label, label)
         h1 = self.block1(self.enter(x), embedding)  # (B, base, H, W)
         h2 = self.block2(self.down(h1), embedding)  # (B, 2 base, H/2, W/2)
         if self.below is not None:
@@ -113,18 +110,8 @@ class UNet(nn.Module):
         h = self.block4(self.up(h2) + h1, embedding)  # (B, base, H, W)
         return self.leave(h)
 
-    def _labels(self, label: Tensor | None, x: Tensor) -> Tensor:
-        none = self.config["num_classes"]
-        if label is None:
-            return torch.full(x.shape[:1], none, device=x.device)
-        label = class_labels(label, x.shape[0])
-        # On a GPU, reading the values would stall the queue; the data set checks its labels.
-        if label.device.type == "cpu":
-            labels_in_range(label, none)
-        return label
-
     def load_partial(self, state: Mapping[str, Tensor]) -> None:
-        """Takes the weights of a smaller network: one without classes, or with fewer levels.
+        """Takes the weights of a smaller network: one without conditions, or with fewer levels.
 
         What is new adds 0 until it is trained: the label's embedding, and the last layer of a new
         level. `RuntimeError` if other weights are missing or do not fit.

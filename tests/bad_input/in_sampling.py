@@ -2,6 +2,7 @@
 
 from functools import cache
 
+import torch
 from calls import bad
 from small import Linear, noise
 from values import (
@@ -20,6 +21,7 @@ from values import (
     SAVED,
     SPOILT,
     TIMES,
+    VECTORS,
     G,
     X,
     few,
@@ -80,7 +82,10 @@ SAMPLING = [
         (dict(x0=FOUR.tolist()), TypeError, "got list"),
         (dict(x0=BYTES), TypeError, "got torch.uint8"),
         (dict(x0=FOUR, shape=(1, 4, 4)), ValueError, "got (4, 1, 8, 8)"),
-        (dict(label=3), TypeError, "got int"),
+        (dict(label=True), TypeError, "label must be real numbers, got torch.bool"),
+        (dict(label="3"), TypeError, "label must be real numbers, got '3'"),
+        (dict(label=3.0), ValueError, "got torch.float32"),
+        (dict(label=11), ValueError, "got 11 to 11"),
         (dict(label=LABELS[:3]), ValueError, "got (3,)"),
         (dict(label=LABELS + 9), ValueError, "got 9 to 12"),
         (dict(label=LABELS.float()), ValueError, "got torch.float32"),
@@ -92,6 +97,20 @@ SAMPLING = [
         (dict(shape=(1, 7, 8)), ValueError, "got (4, 1, 7, 8)"),
         (dict(batch_size=0), ValueError, "got 0"),
         (dict(clamp="no"), TypeError, "got 'no'"),
+        (dict(guidance="2"), TypeError, "guidance must be a finite number, got '2'"),
+        (dict(guidance=torch.ones(3)), ValueError, "guidance must be a number or have shape (4,)"),
+        (dict(guidance=2.0, label=None), ValueError, "guidance=2.0 pushes towards a label"),
+    ),
+    *bad(
+        fmcore.generate,
+        dict(model=VECTORS, n=4, shape=(2,), steps=1, label=FOUR[:, 0, 0, :2], generator=G),
+        (dict(label=FOUR[:, 0, 0, :3]), ValueError, "label must have shape (4, 2), got (4, 3)"),
+        (dict(label=FOUR[0, 0, 0, :3]), ValueError, "label must have shape (4, 2), got (3,)"),
+        (dict(label=LABELS), ValueError, "label must have shape (4, 2), got (4,)"),
+        (dict(label=3), ValueError, "label must have shape (4, 2), got ()"),
+        (dict(label=[[0.0, 1.0], [2.0]]), TypeError, "label must be real numbers"),
+        (dict(label=FOUR[:, 0, 0, :2] / 0), ValueError, "label must be finite"),
+        (dict(label=FOUR[:, 0, 0, :2] > 0), TypeError, "got torch.bool"),
     ),
     *bad(
         fmcore.Guided,
@@ -101,6 +120,9 @@ SAMPLING = [
         (dict(scale="2"), TypeError, "got '2'"),
         (dict(scale=True), TypeError, "got True"),
         (dict(scale=INF), ValueError, "got inf"),
+        (dict(scale=TIMES / 0), ValueError, "scale must be finite"),
+        (dict(scale=X), ValueError, "shape (B,), got (3, 2)"),
+        (dict(scale=LABELS), TypeError, "got torch.int64"),
     ),
     *bad(fmcore.clamp_time, dict(model=turn), (dict(model=3), TypeError, "got int")),
     *bad(

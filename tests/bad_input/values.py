@@ -21,6 +21,7 @@ G = gen()
 OT, MIX = fmcore.OTPath(), fmcore.GaussianMixture([[0.0, 1.0], [2.0, 0.0]], stds=0.5)
 POINTS = fmcore.Empirical([[0.0, 1.0], [2.0, 0.0]])
 MLP, NET, CLASSES = fmcore.MLP(hidden=8), unet(), unet(num_classes=10)
+VECTORS = fmcore.MLP(hidden=8, condition_dim=2)
 RALSTON = dict(name="ralston", order=2, a=((), (2 / 3,)), b=(1 / 4, 3 / 4), c=(0, 2 / 3))
 
 FOLDER = tempfile.TemporaryDirectory()  # goes when the tests end

@@ -126,9 +126,12 @@ def test_the_smallest_networks_work():
 def test_what_networks_are_unless_told_otherwise():
     assert UNet().config == dict(
         base=64, time_dim=128, groups=8, in_channels=1, num_classes=None, time_scale=1000.0,
-        levels=2, film_silu=True,
+        levels=2, film_silu=True, condition_dim=None,
     )  # fmt: skip
-    assert MLP().config == dict(dim=2, hidden=128, depth=3, time_dim=32, time_scale=20.0)
+    assert MLP().config == dict(
+        dim=2, hidden=128, depth=3, time_dim=32, time_scale=20.0, num_classes=None,
+        condition_dim=None,
+    )  # fmt: skip
 
 
 def test_every_block_of_every_level_knows_whether_it_has_the_silu():
@@ -182,7 +185,7 @@ def test_labels_that_do_not_fit_are_refused(label, message):
 
 
 def test_a_label_for_a_network_without_classes_is_refused():
-    with pytest.raises(ValueError, match="without classes"):
+    with pytest.raises(ValueError, match="without a condition"):
         unet()(torch.zeros(2, 1, 8, 8), 0.5, torch.tensor([0, 1]))
 
 

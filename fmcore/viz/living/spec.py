@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from fmcore.fields import Empirical, GaussianMixture, MarginalField, Wind
+from fmcore.models import takes_label
 from fmcore.networks import MLP
 from fmcore.paths import CosinePath, OTPath, ProbabilityPath, VPPath
 from fmcore.weights import FlowModel
@@ -68,7 +69,7 @@ def _exact(field: Field, span: Span) -> dict[str, Any] | None:
     if isinstance(field, MarginalField):
         path = _path(field.path, span)
         return path and {"kind": "mixture", **distribution_data(field.target), "path": path}
-    return _network(net) if type(net) is MLP else None
+    return _network(net) if type(net) is MLP and not takes_label(net) else None
 
 
 def distribution_data(target: GaussianMixture | Empirical) -> dict[str, Any]:
