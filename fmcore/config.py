@@ -43,7 +43,7 @@ class TrainConfig:
     ema: float = 0.999
     """Decay of the exponential moving average of the weights."""
     label_dropout: float = 0.1
-    """How often a network that says how many classes it has sees an image without its label."""
+    """How often a network with classes or vectors as conditions sees a sample without its own."""
     precision: Precision = "fp32"
     """bf16 and fp16 run the network under autocast; the weights stay in float32."""
     compile: bool = False

@@ -99,7 +99,8 @@ def takes_label(model: Any) -> bool:
     """
     for layer in layers(model):
         if _third_argument(layer) is None:
-            return False
+            # What does not even take a time is no model that is wrapped, but a part of this one.
+            return layer is not model and _third_argument(layer, 2) is None
         own = _own_settings(layer)
         said = [own[name] for name in ("num_classes", "condition_dim") if name in own]
         if said:
@@ -151,7 +152,7 @@ def evaluate(model: Callable[..., Tensor], x: Tensor, t: Any, label: Any) -> Ten
     return model(x, t, label)
 
 
-def _third_argument(layer: Any) -> str | None:
+def _third_argument(layer: Any, position: int = 3) -> str | None:
     """How a label gets in: by its position "3", by name alone, or "*" with any others; or None."""
     try:
         signature = inspect.signature(layer.forward if isinstance(layer, nn.Module) else layer)
@@ -159,8 +160,8 @@ def _third_argument(layer: Any) -> str | None:
         return "*"
     kinds = {name: p.kind for name, p in signature.parameters.items()}
     by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    if sum(kind in by_position for kind in kinds.values()) >= 3:
-        return "3"
+    if sum(kind in by_position for kind in kinds.values()) >= position:
+        return str(position)
     if inspect.Parameter.VAR_POSITIONAL in kinds.values():
         return "*"
     return next((name for name in LABEL_NAMES if name in kinds), None)

@@ -185,16 +185,17 @@ def test_images_keep_their_labels_in_a_training():
 
 def test_noise_is_exchanged_between_vectors_that_are_alike():
     """Four pairs whose best pairing crosses, and vectors near each other in twos."""
-    x0 = torch.tensor([[0.0], [1.0], [2.0], [3.0]])
+    x0, couple = torch.tensor([[0.0], [1.0], [2.0], [3.0]]), MinibatchOT(100.0)
     c = torch.tensor([[0.0, 5.0], [9.0, 5.0], [0.1, 5.0], [9.1, 5.0]])
-    assert torch.equal(MinibatchOT(1e3)(x0, -x0, c)[0], x0[[2, 3, 0, 1]])
-    assert torch.equal(MinibatchOT(1e3)(x0, -x0, 0 * c)[0], x0.flip(0))
-    hidden = torch.where(torch.tensor([[True], [False]] * 2), torch.nan, c)  # rows 0 and 2
-    kept, _, label = MinibatchOT(1e3)(x0, -x0, hidden)
-    assert torch.equal(kept, x0[[2, 3, 0, 1]]) and label is hidden
-    assert torch.equal(MinibatchOT(1e3)(x0, -x0, c * torch.nan)[0], x0.flip(0))
+    assert torch.equal(couple(x0, -x0, c)[0], x0[[2, 3, 0, 1]])
+    assert torch.equal(couple(x0, -x0, 0 * c)[0], x0.flip(0))
+    ends = torch.tensor([[True], [False], [False], [True]])
+    hidden = torch.where(ends, torch.nan, c)  # those are alike as well
+    kept, _, label = couple(x0, -x0, hidden)
+    assert torch.equal(kept, x0[[3, 1, 2, 0]]) and label is hidden
+    assert torch.equal(couple(x0, -x0, c * torch.nan)[0], x0.flip(0))
     with pytest.raises(ValueError, match="distances must be finite"):
-        MinibatchOT(1e3)(x0, -x0, torch.where(c == 9, torch.nan, c))
+        couple(x0, -x0, torch.where(c == 9, torch.nan, c))
 
 
 def test_a_coupling_says_its_numbers():

@@ -99,6 +99,11 @@ def test_a_module_with_weights_of_its_own_or_several_parts_is_no_wrapper():
         (XT(UNet(base=8, num_classes=2)), False),
         (nn.DataParallel(XT(UNet(base=8, num_classes=2))), False),
         (XTY(MLP()), False),
+        (XTY(nn.Sequential(nn.Linear(5, 2), nn.SiLU())), True),  # a network of its own, in one part
+        (nn.DataParallel(XTY(nn.Linear(5, 2))), True),
+        (XT(nn.Linear(5, 2)), False),
+        (MLP(condition_dim=3), True),
+        (FlowModel(MLP(num_classes=3), OTPath(), (2,)), True),
         (lambda x, t: x, False),
         (lambda x, t, anything: x, True),
         (lambda x, t, *, label=None: x, True),

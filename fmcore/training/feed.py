@@ -15,9 +15,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
+from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset, default_collate
 
-from fmcore.checks import class_labels
+from fmcore.checks import class_labels, condition_vectors, finite
 from fmcore.config import TrainConfig
 from fmcore.data import ImageData
 from fmcore.training.identity import fingerprint
@@ -30,7 +30,7 @@ Batch = tuple[Tensor, Tensor | None]
 class Feed:
     """What the three kinds have in common; the last two check that every batch is like the first.
 
-    `classes` is how many the network has, if it says so.
+    `classes` is how many the network has, and `length` that of its vectors, if it says so.
     """
 
     x: Tensor
@@ -40,6 +40,7 @@ class Feed:
     batches: int
     even = True
     classes: int | None = None
+    length: int | None = None
     order: Tensor | None = None  # the shuffle of this epoch, if there is one
 
     def next(self, step: int, generator: torch.Generator) -> Batch:
@@ -61,7 +62,22 @@ class Feed:
         if (x1.shape[1:], x1.dtype) != (self.x.shape[1:], self.x.dtype):
             raise ValueError(f"a batch is of {_kind(x1)}, the first one of {_kind(self.x)}")
         wanted = self.labels is not None
-        return x1, checked_label(label, len(x1), self.classes) if wanted else None
+        return x1, self.checked_label(label, len(x1)) if wanted else None
+
+    def checked_label(self, label: Any, n: int, name: str = "label") -> Tensor:
+        """Classes `(n,)`, or vectors `(n, k)`, as the network says, if it does."""
+        vectors = isinstance(label, Tensor) and label.is_floating_point() and label.ndim > 1
+        if self.length is not None:
+            return finite(name, condition_vectors(label, n, self.length, name))
+        if self.classes is None and vectors and len(label) == n:
+            return label
+        label = class_labels(label, n, name)
+        least, most = label.min().item(), label.max().item()
+        if least < 0 or (self.classes is not None and most >= self.classes):
+            count = f"the network has {self.classes} classes"
+            has = "must not be negative" if self.classes is None else count
+            raise ValueError(f"labels run from {least} to {most}, but {has}")
+        return label
 
 
 class Shuffled(Feed):
@@ -179,6 +195,9 @@ def feed_of(data: Data, config: TrainConfig) -> Feed:
         return Held(_samples(data.pixels), data.labels, data.name, config)
     if isinstance(data, Tensor):
         return Held(_samples(data), None, f"a tensor of shape {tuple(data.shape)}", config)
+    if isinstance(data, TensorDataset) and len(data.tensors) <= 2:
+        x, labels = (*data.tensors, None)[:2]
+        return Held(_samples(x), labels, "TensorDataset", config)
     if isinstance(data, Dataset):
         return Items(data, config)
     if isinstance(data, str | bytes | dict) or not isinstance(data, Iterable):
@@ -205,19 +224,6 @@ def read_batch(batch: Any) -> Batch:
             f"a batch must be a tensor (B, *shape) or a pair (x1, label) of tensors, got {got}"
         )
     return _samples(parts[0]), parts[1] if len(parts) == 2 else None
-
-
-def checked_label(label: Any, n: int, classes: int | None, name: str = "label") -> Tensor:
-    """Classes `(n,)`, which the network has if it says how many; or vectors `(n, k)`."""
-    vectors = isinstance(label, Tensor) and label.is_floating_point() and label.ndim > 1
-    if classes is None and vectors and len(label) == n:
-        return label
-    label = class_labels(label, n, name)
-    least, most = label.min().item(), label.max().item()
-    if least < 0 or (classes is not None and most >= classes):
-        has = "must not be negative" if classes is None else f"the network has {classes} classes"
-        raise ValueError(f"labels run from {least} to {most}, but {has}")
-    return label
 
 
 def _samples(x: Any) -> Tensor:

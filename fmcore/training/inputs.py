@@ -9,13 +9,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fmcore.checks import class_labels, finite, like
+from fmcore.checks import class_labels, finite, like, like_weights
 from fmcore.devices import find_device
 from fmcore.losses import Loss, predicted
-from fmcore.models import classes, layers, predicts, settings, takes_label
+from fmcore.models import (
+    classes,
+    condition_dim,
+    layers,
+    no_label,
+    predicts,
+    settings,
+    takes_label,
+)
 from fmcore.paths import ProbabilityPath
 from fmcore.training.checkpoints import Checkpoints
-from fmcore.training.feed import Data, Feed, checked_label, feed_of
+from fmcore.training.feed import Data, Feed, feed_of
 from fmcore.training.recipes import Coupling, TrainConfig
 from fmcore.weights import FlowModel
 
@@ -93,8 +101,10 @@ def training_data(data: Data, model: nn.Module, config: TrainConfig) -> Feed:
     _check_shape(x, model)
     if x.is_floating_point():
         _check_values(x)
-    feed.classes = classes(model)
+    feed.classes, feed.length = classes(model), condition_dim(model)
     feed.labels = _labels(feed, model)
+    if feed.length is not None:
+        like_weights("labels", feed.labels, weights)
     return feed
 
 
@@ -152,6 +162,9 @@ def paired(
     like("the data of couple", new_x1, "x1", x1)
     if (new_label is None) != (label is None):
         raise ValueError("couple must return the label that it was given, paired anew, or None")
+    if label is not None and label.is_floating_point():
+        like("the label of couple", new_label, "label", label)
+        return new_x0, new_x1, new_label
     return new_x0, new_x1, None if label is None else class_labels(new_label, len(x1))
 
 
@@ -177,10 +190,10 @@ def _labels(feed: Feed, model: nn.Module) -> Tensor | None:
             )
         return None
     if given is None:
-        if feed.classes is not None:
+        if no_label(model) is not None:
             raise ValueError(
-                "a network with classes needs labels: pass an ImageData that has them, or batches "
-                "(x1, label)"
+                f"a network with {'vectors' if feed.classes is None else 'classes'} needs labels: "
+                "pass an ImageData with labels, a TensorDataset(x1, label), or batches (x1, label)"
             )
         return None
-    return checked_label(given, len(feed.x), feed.classes, "labels")
+    return feed.checked_label(given, len(feed.x), "labels")

@@ -57,8 +57,9 @@ def fit(
 
     `data` is one of
 
-    - an `ImageData` or a tensor `(N, *shape)`: all of it moves to the device at once;
-    - a map-style `torch.utils.data.Dataset`, whose items stay where they are until their batch
+    - an `ImageData`, a tensor `(N, *shape)`, or a `torch.utils.data.TensorDataset` of one, or of
+      two, the second with the labels: all of it moves to the device at once;
+    - any other map-style `Dataset` of torch, whose items stay where they are until their batch
       comes. What they draw from torch's global generator, to be augmented, `config.seed` decides;
     - any iterable of batches, such as a `DataLoader` (with workers, say): they come as they are,
       each of `batch_size` samples but for shorter ones after the first. At its end it is begun
@@ -67,8 +68,9 @@ def fit(
     Items and batches are a tensor or a pair `(x1, label)`. `uint8` images become numbers in
     [-1, 1], floats are taken as they are. An epoch of the first two is a new shuffle of the data,
     without the last incomplete batch. Labels are used if the model takes them, as
-    `model(x, t, label)`: a network that says how many classes it has (`config["num_classes"]`) is
-    shown some images without their label, any other gets every label as it is. The model and the
+    `model(x, t, label)`: a network that says how many classes it has (`config["num_classes"]`), or
+    how long the vectors are that condition it (`config["condition_dim"]`, for labels `(N, k)`), is
+    shown some samples without their label, any other gets every label as it is. The model and the
     average remember the shape of the data, so that `generate` knows it. A `FlowModel` that is
     frozen, as a loaded one is, is thawed; weights that are frozen beside others stay as they are.
     `loss(net, path, x1, *, x0, label, ...)` returns a scalar (see `fmcore.losses`), and
@@ -223,9 +225,10 @@ def draw(
     if len(x1) % run.team.size:
         raise ValueError(f"{run.team.size} processes cannot share a batch of {len(x1)} evenly")
     x1, label = x1.to(run.device), None if label is None else label.to(run.device)
-    if label is not None and run.no_class is not None:
+    if label is not None and run.no_label is not None:
         hidden = torch.rand(len(x1), generator=g, device=g.device) < run.config.label_dropout
-        label = torch.where(hidden, run.no_class, label)
+        hidden = hidden.reshape(-1, *(1,) * (label.ndim - 1))
+        label = torch.where(hidden, run.no_label, label)
     if x1.dtype == torch.uint8:
         x1 = to_unit(x1).to(run.parameters[0].dtype)
     x0 = randn_like(x1, g)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from fmcore.losses import Loss, draws
-from fmcore.models import classes, layers
+from fmcore.models import layers, no_label
 from fmcore.paths import ProbabilityPath
 from fmcore.training.checkpoints import Checkpoints
 from fmcore.training.feed import Feed
@@ -77,7 +77,7 @@ class TrainingState:
             )
         self.model, self.path, self.config, self.device = model, path, config, device
         self.loss, self.couple, self.team, self.checkpoints = loss, couple, team, checkpoints
-        self.no_class = classes(model)  # the label that means none, if the network says so
+        self.no_label = no_label(model)  # what hides a label, if the network says so
         self.feed, self.steps = feed, _length(vars(config), feed)
         self.dtype = _DTYPES[config.precision]  # in which the network computes
         thaw(model)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from torch.utils.data import TensorDataset
 
 from fmcore.tables import Table
 
@@ -72,6 +73,8 @@ def shown(value: Any) -> str:
     if hasattr(value, "__qualname__"):
         return value.__qualname__
     name = type(value).__name__
+    if isinstance(value, TensorDataset):
+        return f"{name}({', '.join(map(shown, value.tensors))})"
     if is_dataclass(value):
         said = [
             getattr(value, f.name) for f in fields(value) if getattr(value, f.name) != f.default

@@ -3,6 +3,7 @@
 import torch
 from calls import bad
 from small import Linear, config, noise, unet
+from torch.utils.data import TensorDataset
 from values import (
     BYTES,
     CLASSES,
@@ -34,6 +35,12 @@ from fmcore import networks
 def train_on(**changes):
     """Images with labels of one's own, and a step of training on them."""
     return list(fmcore.fit(unet(num_classes=10), OT, few(**changes), config(steps=1)))
+
+
+def pairs(label):
+    """Points, each with a label of its own."""
+    label = label.repeat(8, *[1] * (label.ndim - 1))[:32]
+    return TensorDataset(noise(len(label), 2), label)
 
 
 NETWORKS = [
@@ -171,6 +178,13 @@ FIT = [
     (dict(data=SPOILT.repeat(8, 1)), ValueError, "NaN"),
     (dict(model=NET, data=noise(32, 3, 8, 8)), ValueError, "has 3 channels, the network 1"),
     (dict(model=CLASSES, data=noise(32, 1, 8, 8)), ValueError, "pass an ImageData"),
+    (dict(model=VECTORS), ValueError, "a TensorDataset(x1, label)"),
+    (dict(model=VECTORS, data=pairs(noise(32, 3))), ValueError, "(32, 2), got (32, 3)"),
+    (dict(model=VECTORS, data=pairs(noise(32))), ValueError, "(32, 2), got (32,)"),
+    (dict(model=VECTORS, data=pairs(X.double())), TypeError, "labels must have the dtype"),
+    (dict(model=VECTORS, data=pairs(LABELS)), TypeError, "got torch.int64"),
+    (dict(model=VECTORS, data=pairs(SPOILT)), ValueError, "labels must be finite"),
+    (dict(model=VECTORS, data=[(noise(8, 2), noise(8, 3))]), ValueError, "(8, 2), got (8, 3)"),
     (dict(loss="cfm"), TypeError, "got 'cfm'"),
     (dict(loss=lambda net, path, x1, **k: x1), TypeError, "got shape (8, 2)"),
     (dict(couple=3), TypeError, "got 3"),
