@@ -92,7 +92,7 @@ ROWS = [
         (dict(label=[0, 1, 2]), TypeError, "got list"),
         (dict(label=SIX), ValueError, "label must have shape (3, *any), got (6, 2)"),
         (dict(label=torch.tensor(0.5)), ValueError, "(3, *any), got ()"),
-        (dict(label=SPOILT), ValueError, "must be finite"),
+        (dict(label=X / 0), ValueError, "must be finite"),
     ),
     *bad(
         couplings.FixedPairs,
