@@ -14,7 +14,7 @@ with them: until then an import takes no time, which the command line needs for 
 import sys
 from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path as _Path  # `Path` was the name of something else here
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ __version__ = "0.1.0"
 
 if find_spec("torch") is None:
     _NEEDED = "fmcore needs PyTorch, which is not installed: pip install torch"
-    if Path(sys.argv[0]).stem in ("fmcore", "-m"):  # the command, where a traceback says nothing
+    if _Path(sys.argv[0]).stem in ("fmcore", "-m"):  # the command, where a traceback says nothing
         sys.exit(_NEEDED)
     raise ModuleNotFoundError(_NEEDED, name="torch")
 

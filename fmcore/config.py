@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+__all__ = ["TrainConfig"]
+
 Schedule = Literal["constant", "cosine"]
 Precision = Literal["fp32", "bf16", "fp16"]
 

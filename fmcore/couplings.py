@@ -26,6 +26,8 @@ from fmcore.sampling import generate
 from fmcore.solvers import ButcherTableau, VectorField
 from fmcore.tables import Table, check_callable
 
+__all__ = ["COUPLINGS", "FixedPairs", "MinibatchOT", "independent", "reflow_pairs"]
+
 Pairs = tuple[Tensor, Tensor, Tensor | None]
 """Noise and data `(n, *shape)`, row by row, and the labels of the data, if there are any."""
 

@@ -25,6 +25,8 @@ from torch import Tensor
 from fmcore.checks import flag, one_of, require_generator, whole
 from fmcore.files import ASSETS
 
+__all__ = ["EMBEDDED", "DataUnavailable", "ImageData", "cache_folder", "load_images", "toy"]
+
 # MD5 of the uncompressed files. torchvision checks the archives it downloads, but not the files
 # that it finds, and a truncated one surfaces there as an obscure assertion.
 _CHECKSUMS = {

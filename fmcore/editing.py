@@ -10,6 +10,8 @@ from torch import Tensor
 from fmcore.checks import floating, real
 from fmcore.devices import double
 
+__all__ = ["slerp"]
+
 
 def slerp(x: Tensor, y: Tensor, s: float | Tensor) -> Tensor:
     """From x at s = 0 to y at s = 1 along an arc, row by row of `(B, *shape)`.

@@ -2,7 +2,7 @@
 
 import fmcore.metrics as metrics  # noqa: F401
 from fmcore.couplings import COUPLINGS, FixedPairs, MinibatchOT, reflow_pairs
-from fmcore.data import DataUnavailable, load_images, toy
+from fmcore.data import DataUnavailable, ImageData, load_images, toy
 from fmcore.density import (
     bits_per_dim,
     continuity_residual,
@@ -21,7 +21,7 @@ from fmcore.fields import (
 # Modules of version 0.1 that have moved into a room: `fmcore.winds.Storm` still works.
 from fmcore.fields import targets as distributions  # noqa: F401
 from fmcore.guidance import Guided
-from fmcore.images import dequantize
+from fmcore.images import dequantize, from_unit, image_grid, save_grid, to_unit
 from fmcore.losses import LOSSES, cfm_loss, prediction_loss, reference_loss
 from fmcore.models import clamp_time
 from fmcore.networks import MLP, NETWORKS, UNet
@@ -68,10 +68,11 @@ __all__ = [
     "COUPLINGS", "GRIDS", "LOSSES", "MLP", "NETWORKS", "PATHS", "PREDICTIONS", "RECIPES",
     "SDE_METHODS", "SOLVERS", "ButcherTableau", "CheckpointError", "Checkpoints", "CosinePath",
     "DataUnavailable", "Empirical", "FixedPairs", "FlowModel", "GaussianMixture", "Guided",
-    "MarginalField", "MinibatchOT", "OTPath", "ProbabilityPath", "Progress", "Recipe",
-    "Solution", "TrainConfig", "UNet", "VPPath", "as_velocity", "bits_per_dim", "cfm_loss",
-    "change_path", "clamp_time", "continuity_residual", "dequantize", "divergence", "fit",
-    "generate", "load_images", "load_pretrained", "load_weights", "log_det", "log_likelihood",
-    "measured", "multistep", "odeint", "prediction_loss", "reference_loss", "reflow_pairs",
-    "same_marginals", "save_weights", "sdeint", "slerp", "toy", "train",
+    "ImageData", "MarginalField", "MinibatchOT", "OTPath", "ProbabilityPath", "Progress",
+    "Recipe", "Solution", "TrainConfig", "UNet", "VPPath", "as_velocity", "bits_per_dim",
+    "cfm_loss", "change_path", "clamp_time", "continuity_residual", "dequantize", "divergence",
+    "fit", "from_unit", "generate", "image_grid", "load_images", "load_pretrained",
+    "load_weights", "log_det", "log_likelihood", "measured", "multistep", "odeint",
+    "prediction_loss", "reference_loss", "reflow_pairs", "same_marginals", "save_grid",
+    "save_weights", "sdeint", "slerp", "to_unit", "toy", "train",
 ]  # fmt: skip

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from fmcore.checks import finite, floating, real
 from fmcore.models import evaluate, takes_label
 
+__all__ = ["Guided"]
+
 
 class Guided(nn.Module):
     """The field of `model`, pushed towards a condition y: classifier-free guidance.

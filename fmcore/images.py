@@ -13,6 +13,8 @@ from torch import Tensor
 from fmcore.checks import floating, require_generator, whole
 from fmcore.files import writable
 
+__all__ = ["dequantize", "from_unit", "image_grid", "save_grid", "to_unit"]
+
 
 def to_unit(pixels: Tensor) -> Tensor:
     """Bytes 0 ... 255 as float32 in [-1, 1].

@@ -37,6 +37,11 @@ from fmcore.paths import PREDICTIONS, ProbabilityPath, error_weight, prediction_
 from fmcore.paths.predictions import MARGIN
 from fmcore.tables import Table, check_callable
 
+__all__ = [
+    "LOSSES", "TIMES", "cfm_loss", "inner_times", "logit_normal_times", "prediction_loss",
+    "reference_loss", "reference_weight", "stratified_times", "uniform_times",
+]  # fmt: skip
+
 Loss = Callable[..., Tensor]
 Times = Callable[[Tensor, torch.Generator | None], Tensor]
 """Times `(B,)`, one for each row of x, drawn with a generator."""

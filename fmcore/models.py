@@ -21,6 +21,8 @@ from torch import Tensor, nn
 
 from fmcore.checks import class_labels, condition_vectors, finite, labels_in_range, real_numbers
 
+__all__ = ["clamp_time", "classes", "condition_dim", "sample_shape", "takes_label"]
+
 LABEL_NAMES = ("label", "y", "condition")
 """What the third argument of a model may be called if it can only be given by name."""
 

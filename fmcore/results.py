@@ -19,6 +19,8 @@ from fmcore.checks import one_of
 from fmcore.devices import device_name
 from fmcore.files import ASSETS, replacing
 
+__all__ = ["keep", "measured", "origin", "results_folder"]
+
 ORIGIN = ("device", "seed", "date", "python", "torch", "command")
 
 

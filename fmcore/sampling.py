@@ -20,6 +20,8 @@ from fmcore.guidance import Guided, per_sample
 from fmcore.models import evaluate, evaluating, home, label_for, sample_shape
 from fmcore.solvers import ButcherTableau, Solution, VectorField, odeint
 
+__all__ = ["counted", "generate", "solve_in_two"]
+
 DEFAULT_STEPS = 5
 
 

@@ -24,6 +24,8 @@ from fmcore.checks import flag, real, shown
 from fmcore.paths import ProbabilityPath
 from fmcore.paths.path import answer, check_field, time_tensor
 
+__all__ = ["same_marginals"]
+
 Noise = float | Callable[[Tensor], Tensor | float]
 """g, or g(t) for a time that is 0-d or `(B,)`."""
 

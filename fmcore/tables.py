@@ -12,6 +12,8 @@ from typing import TypeVar
 
 from fmcore.checks import one_of
 
+__all__ = ["Table"]
+
 Row = TypeVar("Row")
 
 

@@ -25,6 +25,10 @@ from fmcore.paths import PATHS, PREDICTIONS, ProbabilityPath, check_once
 from fmcore.paths.predictions import calm_span, predicted_velocity
 from fmcore.tables import Table
 
+__all__ = [
+    "FlowModel", "load_model", "load_pretrained", "load_weights", "pretrained", "save_weights",
+]  # fmt: skip
+
 
 class FlowModel(nn.Module):
     """A network with the path it was trained on: callable as `v(x, t)`, ready to sample and save.

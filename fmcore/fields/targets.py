@@ -9,6 +9,8 @@ from torch import Tensor
 
 from fmcore.checks import finite, floating, randn_like, real_numbers, require_generator, whole
 
+__all__ = ["Empirical", "GaussianMixture"]
+
 
 class GaussianMixture:
     """The density p(x) = sum_k w_k N(x; m_k, diag(s_k²)) in D dimensions.

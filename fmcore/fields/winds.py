@@ -21,6 +21,8 @@ from torch import Tensor
 
 from fmcore.checks import expand_time, floating, positive, real, real_numbers
 
+__all__ = ["Rotation", "Saddle", "Shear", "Storm", "Sum", "Uniform", "Vortex", "Wind"]
+
 
 class Wind:
     """What all winds share: checks, `+`, and a divergence of zero unless they say otherwise.

@@ -33,6 +33,8 @@ from dataclasses import asdict, dataclass
 from fmcore.checks import real, whole
 from fmcore.tables import Table
 
+__all__ = ["BOSH3", "DOPRI5", "EULER", "HEUN", "MIDPOINT", "RK4", "SOLVERS", "ButcherTableau"]
+
 Row = tuple[float, ...]
 
 

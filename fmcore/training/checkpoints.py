@@ -18,6 +18,8 @@ import torch
 from fmcore.checks import flag, whole
 from fmcore.files import replacing
 
+__all__ = ["CheckpointError", "Checkpoints"]
+
 
 class CheckpointError(RuntimeError):
     """A checkpoint could not be written or read; the message names the file and what is left."""

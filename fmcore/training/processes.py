@@ -18,6 +18,8 @@ from torch import Tensor, nn
 
 from fmcore.devices import find_device
 
+__all__ = ["Team", "joined", "team"]
+
 
 @dataclass(frozen=True)
 class Team:

@@ -22,6 +22,8 @@ from fmcore.losses import (
 from fmcore.paths import OTPath, ProbabilityPath
 from fmcore.tables import Table
 
+__all__ = ["RECIPES", "Recipe"]
+
 Coupling = Callable[..., Any]
 """`x0, x1, label = couple(x0, x1, label=None, generator=g)`: as many pairs, joined anew."""
 

@@ -36,6 +36,8 @@ from .theme import solver_style, theme
 if TYPE_CHECKING:
     from ipywidgets import VBox
 
+__all__ = ["digit_lab", "solver_lab"]
+
 FIXED = ("euler", "midpoint", "heun", "rk4")
 WITHOUT_KERNEL = (
     "<p class='fm-lab'><strong>This lab needs Python.</strong> Open the chapter in Colab (the "
