@@ -11,6 +11,7 @@ from fmcore.density import (
     log_likelihood,
 )
 from fmcore.editing import slerp
+from fmcore.export import export_model
 from fmcore.fields import (
     Empirical,
     GaussianMixture,
@@ -71,7 +72,7 @@ __all__ = [
     "ImageData", "MarginalField", "MinibatchOT", "OTPath", "ProbabilityPath", "Progress",
     "Recipe", "Solution", "TrainConfig", "UNet", "VPPath", "as_velocity", "bits_per_dim",
     "cfm_loss", "change_path", "clamp_time", "continuity_residual", "dequantize", "divergence",
-    "fit", "from_unit", "generate", "image_grid", "load_images", "load_pretrained",
+    "export_model", "fit", "from_unit", "generate", "image_grid", "load_images", "load_pretrained",
     "load_weights", "log_det", "log_likelihood", "measured", "multistep", "odeint",
     "prediction_loss", "reference_loss", "reflow_pairs", "same_marginals", "save_grid",
     "save_weights", "sdeint", "slerp", "to_unit", "toy", "train",

@@ -1,7 +1,8 @@
-"""The command line: `fmcore train`, `fmcore sample` and `fmcore evaluate`."""
+"""The command line: `fmcore train`, `sample`, `evaluate` and `export`."""
 
 from fmcore.cli.draw import Evaluate, Sample
+from fmcore.cli.export import Export
 from fmcore.cli.program import main
 from fmcore.cli.train import Train
 
-__all__ = ["Evaluate", "Sample", "Train", "main"]
+__all__ = ["Evaluate", "Export", "Sample", "Train", "main"]

@@ -10,6 +10,7 @@ import torch
 import tyro
 
 from fmcore.cli.draw import Evaluate, Sample
+from fmcore.cli.export import Export
 from fmcore.cli.train import Train, defaults_of_recipe
 from fmcore.data import DataUnavailable
 from fmcore.training import CheckpointError
@@ -25,7 +26,7 @@ def main(args: list[str] | None = None) -> None:
         tyro.cli(_commands(args), prog="fmcore", args=args)()
     except (
         ValueError, TypeError, OSError, MemoryError, torch.OutOfMemoryError, DataUnavailable,
-        CheckpointError,
+        CheckpointError, ModuleNotFoundError,
     ) as error:  # fmt: skip
         print(f"fmcore: {error}", file=sys.stderr)
         raise SystemExit(2) from None
@@ -43,4 +44,5 @@ def _commands(args: list[str]):
     if default := defaults_of_recipe(args):
         train = tyro.conf.subcommand("train", default=default)
     sample, judge = tyro.conf.subcommand("sample"), tyro.conf.subcommand("evaluate")
-    return Annotated[Train, train] | Annotated[Sample, sample] | Annotated[Evaluate, judge]
+    drawn = Annotated[Sample, sample] | Annotated[Evaluate, judge]
+    return Annotated[Train, train] | drawn | Annotated[Export, tyro.conf.subcommand("export")]

@@ -13,6 +13,7 @@ from values import (
     IMAGES,
     INF,
     LABELS,
+    MLP,
     NAN,
     NET,
     NOWHERE,
@@ -226,6 +227,15 @@ IMAGE_FILES = [
         (dict(file=HERE), ValueError, "it is a folder"),
         (dict(file=NOWHERE), ValueError, "there is no folder"),
         (dict(file=None), TypeError, "NoneType"),
+    ),
+    *bad(
+        fmcore.export_model,
+        dict(model=fmcore.FlowModel(MLP, OT, (2,)), file=HERE / "saved.pt2"),
+        (dict(model=MLP), TypeError, "got MLP"),
+        (dict(file=HERE / "saved.jit"), ValueError, "'.onnx', '.pt2', got '.jit'"),
+        (dict(file=NOWHERE.with_suffix(".pt2")), ValueError, "there is no folder"),
+        (dict(file=None), TypeError, "NoneType"),
+        (dict(opset=18), ValueError, "opset=18 is a version of ONNX, and .pt2 has none"),
     ),
     *bad(
         fmcore.load_weights,
