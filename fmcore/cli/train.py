@@ -85,7 +85,8 @@ class Train:
     keep: int = 3
     """How many checkpoints are kept."""
     resume: bool = False
-    """Go on from the latest checkpoint, if there is one."""
+    """Go on from the latest checkpoint, if there is one; with more --epochs or --steps than it had,
+    for longer."""
     skip_damaged: bool = False
     """Go on from an earlier checkpoint if the latest cannot be read."""
 

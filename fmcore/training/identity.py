@@ -15,6 +15,7 @@ from fmcore.training.recipes import Coupling, TrainConfig
 
 # A run may go on with another value of these: they do not change what is learnt.
 _FREE = ("compile", "device", "log_every", "progress")
+_LENGTH = ("epochs", "steps")  # kept, but a run may be extended
 
 
 def identity(
@@ -50,7 +51,7 @@ def differences(ours: dict[str, Any], theirs: dict[str, Any]) -> list[str]:
     return [
         f"{k} is {ours.get(k)!r}, was {theirs.get(k)!r}"
         for k in ours | theirs
-        if ours.get(k) != theirs.get(k)
+        if ours.get(k) != theirs.get(k) and k not in _LENGTH
     ]
 
 

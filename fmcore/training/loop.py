@@ -79,8 +79,13 @@ def fit(
     All that is drawn here comes from `config.seed` (dropout inside a network does not): the same
     seed, data and initial weights on the same CPU give the same weights, bit for bit. With
     `checkpoints` this holds for a run that was killed and resumed as well; such a run is also saved
-    when it is interrupted (Ctrl-C) or left early.
-    An iterable begins anew then. In processes started by `torchrun` each works on its share of the
+    when it is interrupted (Ctrl-C) or left early. An iterable begins anew then. A training may be
+    resumed with other `epochs` or `steps`, not fewer than are done: optimizer and average go on. At
+    a constant learning rate that is the longer training, bit for bit. A cosine is that of the new
+    length from there on; extended at its end to twice the length, it rises from 0 to lr / 2 and
+    falls again, which is another training than one of that length from the start:
+    `Progress.extended` and `about` say so.
+    In processes started by `torchrun` each works on its share of the
     batch (an iterable has to yield the same ones in all), and the first saves; meanwhile
     `fmcore.training.team().rank` says which one this is.
 
@@ -178,8 +183,10 @@ def _network(model: nn.Module) -> nn.Module:
 
 def about_training(recipe: Recipe, last: Progress) -> dict[str, Any]:
     """How a network was trained, as plain values for a file: `last` is the end of the training."""
+    extended = {"extended": last.extended} if last.extended else {}
     return {
         "recipe": recipe.as_dict(),
+        **extended,
         "processes": team().size,
         "seconds": round(last.elapsed, 1),
         "device": device_name(recipe.train.device),

@@ -34,7 +34,8 @@ class Progress:
 
     `elapsed` and `remaining` are seconds, the latter an estimate; `images_per_second` counts the
     images of all processes. `ema` is the network in training, not a copy: sample from it before
-    you go on with the loop.
+    you go on with the loop. `extended` has `(step, steps)` for each time that a training of `steps`
+    was resumed at `step` as one of another length.
     """
 
     step: int
@@ -46,6 +47,7 @@ class Progress:
     elapsed: float
     remaining: float
     ema: nn.Module = field(repr=False)
+    extended: tuple[tuple[int, int], ...] = ()
 
 
 class TrainingState:
@@ -103,6 +105,7 @@ class TrainingState:
         self.reported_loss = math.nan
         self.step = self.saved_step = 0
         self.within_a_step = False
+        self.extended: tuple[tuple[int, int], ...] = ()
         self.seconds_before = 0.0  # in the processes that came before this one
         self.last_file: Path | None = None
         self.identity: dict[str, Any] = {}
@@ -132,6 +135,15 @@ class TrainingState:
     def _restore(self, state: dict[str, Any], file: Path) -> None:
         if differ := differences(self.identity, state["what"]):
             raise ValueError(f"{file} is of another training: {'; '.join(differ)}")
+        step, before = state["step"], _length(state["what"], self.feed)
+        if step > self.steps:
+            raise ValueError(
+                f"{file} has done {step} steps, and {self.steps} are asked for in all: a training "
+                "can be made longer, or end where it is"
+            )
+        self.extended = state.get("extended", ())
+        if before != self.steps:
+            self.extended = (*self.extended, (step, before))
         for net, tensors in ((self.model, state["weights"]), (self.ema, state["averages"])):
             if problem := misfit(net, tensors):
                 raise ValueError(f"{file} is of another network: {problem}")
@@ -148,7 +160,7 @@ class TrainingState:
         self.feed.order = None if state["order"] is None else state["order"].to(self.device)
         self.losses = list(state["losses"].to(self.device))
         self.reported_loss, self.seconds_before = state["loss"], state["elapsed"]
-        self.step = self.saved_step = state["step"]
+        self.step = self.saved_step = step
         self.last_file = file
 
     def recorded(self, learn: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -188,6 +200,7 @@ class TrainingState:
         return Progress(
             self.step, self.steps, last // self.feed.batches, self.reported_loss,
             self.config.learning_rate(last, self.steps), rate, self.elapsed, remaining, self.ema,
+            self.extended,
         )  # fmt: skip
 
     def report(self) -> Progress:
@@ -238,6 +251,7 @@ class TrainingState:
                     "losses": losses,
                     "loss": self.reported_loss,
                     "elapsed": self.elapsed,
+                    "extended": self.extended,
                     "step": self.step,
                 },
                 self.step,

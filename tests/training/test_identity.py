@@ -25,7 +25,6 @@ def relabelled():
     [
         (dict(cfg=config(lr=2e-3)), r"lr is 0.002, was 0.001$"),
         (dict(cfg=config(seed=1, clip=None)), r"clip is None, was 1.0; seed is 1, was 0$"),
-        (dict(cfg=config(epochs=5)), r"epochs is 5, was 4$"),
         (dict(path=VPPath()), r"path is 'VPPath.*', was 'OTPath\(sigma_min=0.0\)'$"),
         (dict(data=relabelled()), r"labels is '40 of \(\), int64, crc32"),
         (dict(data=pictures(40, seed=6)), r"data is '40 of \(1, 8, 8\), uint8, crc32"),
