@@ -24,6 +24,7 @@ from fmcore.models import (
 from fmcore.paths import ProbabilityPath
 from fmcore.training.checkpoints import Checkpoints
 from fmcore.training.feed import Data, Feed, feed_of
+from fmcore.training.optimizers import MakeOptimizer
 from fmcore.training.recipes import Coupling, TrainConfig
 from fmcore.weights import FlowModel
 
@@ -34,6 +35,7 @@ def check_arguments(
     config: TrainConfig,
     loss: Loss,
     couple: Coupling | None,
+    optimizer: MakeOptimizer | None,
     checkpoints: Checkpoints | None,
 ) -> None:
     """Raises unless each has its kind, and the model belongs to the path."""
@@ -48,6 +50,9 @@ def check_arguments(
         raise TypeError(f"loss must be callable, as `cfm_loss` is, got {loss!r}")
     if not (couple is None or callable(couple)):
         raise TypeError(f"couple must be callable or None, got {couple!r}")
+    if not (optimizer is None or callable(optimizer)):
+        got = type(optimizer).__name__
+        raise TypeError(f"optimizer must be callable, as torch.optim.SGD is, or None, got {got}")
     if not (checkpoints is None or isinstance(checkpoints, Checkpoints)):
         raise TypeError(f"checkpoints must be a Checkpoints or None, got {checkpoints!r}")
     path.check()

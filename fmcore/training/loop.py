@@ -31,6 +31,7 @@ from fmcore.training.inputs import (
     training_device,
 )
 from fmcore.training.interrupts import kept, whole_steps
+from fmcore.training.optimizers import MakeOptimizer
 from fmcore.training.processes import joined, team
 from fmcore.training.recipes import Coupling, Recipe, TrainConfig
 from fmcore.training.state import Progress, TrainingState
@@ -48,6 +49,7 @@ def fit(
     *,
     loss: Loss = cfm_loss,
     couple: Coupling | None = None,
+    optimizer: MakeOptimizer | None = None,
     checkpoints: Checkpoints | None = None,
 ) -> Iterator[Progress]:
     """Train `model` in place by conditional flow matching and yield `Progress` as it goes.
@@ -76,18 +78,23 @@ def fit(
     `loss(net, path, x1, *, x0, label, ...)` returns a scalar (see `fmcore.losses`), and
     `x0, x1, label = couple(x0, x1, label, generator=g)` pairs noise and data anew.
 
+    `optimizer(parameters)` makes a `torch.optim.Optimizer` in the place of AdamW, such as
+    `partial(torch.optim.SGD, lr=0.1, momentum=0.9)`. Learning rates and weight decays are its own,
+    then: `lr` and `weight_decay` of the config are left out, or say the same. The schedule and its
+    warm-up take every group from its learning rate to the same fraction of it.
+
     All that is drawn here comes from `config.seed` (dropout inside a network does not): the same
     seed, data and initial weights on the same CPU give the same weights, bit for bit. With
     `checkpoints` this holds for a run that was killed and resumed as well; such a run is also saved
-    when it is interrupted (Ctrl-C) or left early. An iterable begins anew then. A training may be
-    resumed with other `epochs` or `steps`, not fewer than are done: optimizer and average go on. At
-    a constant learning rate that is the longer training, bit for bit. A cosine is that of the new
-    length from there on; extended at its end to twice the length, it rises from 0 to lr / 2 and
-    falls again, which is another training than one of that length from the start:
+    when it is interrupted (Ctrl-C) or left early. An iterable begins anew then. In processes started
+    by `torchrun` each works on its share of the batch (an iterable has to yield the same ones in
+    all), and the first saves; meanwhile `fmcore.training.team().rank` says which one this is.
+
+    A training may be resumed with other `epochs` or `steps`, not fewer than are done: optimizer and
+    average go on. At a constant learning rate that is the longer training, bit for bit. A cosine is
+    that of the new length from there on: extended at its end to twice the length, it jumps from 0
+    back to lr / 2. That is another training than one of the length from the start, and
     `Progress.extended` and `about` say so.
-    In processes started by `torchrun` each works on its share of the
-    batch (an iterable has to yield the same ones in all), and the first saves; meanwhile
-    `fmcore.training.team().rank` says which one this is.
 
     Raises `ValueError` or `TypeError` at once if the arguments do not fit or the data cannot be
     trained on, and with the first step if a device or a precision is not there, and if a
@@ -102,9 +109,9 @@ def fit(
     >>> [p.step for p in fit(MLP(dim=2), OTPath(), torch.zeros(32, 2), config)]
     [2, 4]
     """
-    check_arguments(model, path, config, loss, couple, checkpoints)
+    check_arguments(model, path, config, loss, couple, optimizer, checkpoints)
     feed, started = training_data(data, model, config), []
-    steps = _steps(model, path, feed, config, loss, couple, checkpoints, started)
+    steps = _steps(model, path, feed, config, loss, couple, optimizer, checkpoints, started)
     finalize(steps, _warn_unless, started).atexit = False
     return steps
 
@@ -125,6 +132,7 @@ def _steps(
     config: TrainConfig,
     loss: Loss,
     couple: Coupling | None,
+    optimizer: MakeOptimizer | None,
     checkpoints: Checkpoints | None,
     started: list[bool],
 ) -> Iterator[Progress]:
@@ -133,7 +141,7 @@ def _steps(
         config = replace(config, device=name)
         run = TrainingState(
             model, path, feed, config, training_device(config),
-            team=team(), loss=loss, couple=couple, checkpoints=checkpoints,
+            team=team(), loss=loss, couple=couple, optimizer=optimizer, checkpoints=checkpoints,
         )  # fmt: skip
         yield from _loop(run)
 
@@ -146,6 +154,7 @@ def train(
     *,
     loss: Loss = cfm_loss,
     couple: Coupling | None = None,
+    optimizer: MakeOptimizer | None = None,
     checkpoints: Checkpoints | None = None,
 ) -> FlowModel:
     """Train `model` in place, to the end; returns the averaged weights, ready to sample and save.
@@ -162,14 +171,14 @@ def train(
     >>> model(torch.zeros(5, 2), 0.5).shape, model.config["shape"]
     (torch.Size([5, 2]), [2])
     """
-    check_arguments(model, path, config, loss, couple, checkpoints)
+    check_arguments(model, path, config, loss, couple, optimizer, checkpoints)
     feed = training_data(data, model, config)
     shape = feed.x.shape[1:]
     predict = prediction_of(model, loss)
     # If that cannot be, better now than in the end.
     FlowModel(_network(model), path, shape, predict=predict)
-    *_, last = _steps(model, path, feed, config, loss, couple, checkpoints, [])
-    recipe = Recipe({}, path, config, loss, couple)
+    *_, last = _steps(model, path, feed, config, loss, couple, optimizer, checkpoints, [])
+    recipe = Recipe({}, path, config, loss, couple, optimizer)
     about = {"data": feed.name, "images": feed.count, **about_training(recipe, last)}
     trained = FlowModel(_network(last.ema), path, shape, about, predict=predict)
     return trained.eval().requires_grad_(False)

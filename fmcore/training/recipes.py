@@ -21,6 +21,7 @@ from fmcore.losses import (
 )
 from fmcore.paths import OTPath, ProbabilityPath
 from fmcore.tables import Table
+from fmcore.training.optimizers import MakeOptimizer
 
 __all__ = ["RECIPES", "Recipe"]
 
@@ -32,7 +33,8 @@ Coupling = Callable[..., Any]
 class Recipe:
     """A training in full: what the network is, along which path, and how. See `RECIPES`.
 
-    `fit(UNet(**r.network), r.path, data, r.train, loss=r.loss, couple=r.couple)` runs recipe r.
+    `fit(UNet(**r.network), r.path, data, r.train, loss=r.loss, couple=r.couple,
+    optimizer=r.optimizer)` runs recipe r.
     """
 
     network: dict[str, Any] = field(default_factory=dict)
@@ -45,6 +47,8 @@ class Recipe:
     """The loss, which draws its own times."""
     couple: Coupling | None = None
     """How noise and data are paired; None leaves them independent."""
+    optimizer: MakeOptimizer | None = None
+    """What makes the optimizer of the parameters; None is AdamW."""
 
     def __post_init__(self) -> None:
         kinds = {"network": Mapping, "path": ProbabilityPath, "train": TrainConfig}
@@ -54,8 +58,9 @@ class Recipe:
                 raise TypeError(f"{name} must be a {kind.__name__}, got {given}")
         if not callable(self.loss):
             raise TypeError(f"loss must be callable, as `cfm_loss` is, got {self.loss!r}")
-        if not (self.couple is None or callable(self.couple)):
-            raise TypeError(f"couple must be callable or None, got {self.couple!r}")
+        for name in ("couple", "optimizer"):
+            if not ((value := getattr(self, name)) is None or callable(value)):
+                raise TypeError(f"{name} must be callable or None, got {value!r}")
 
     def as_dict(self) -> dict[str, Any]:
         """How it trains, as plain values for a file: loss, times and coupling by name, and numbers.
@@ -67,11 +72,17 @@ class Recipe:
         while isinstance(function, partial):
             function, settings = function.func, settings | function.keywords.keys()
         name = LOSSES.name_of(function) if settings <= {"times"} else None
+        own = {"optimizer": describe(self.optimizer)} if self.optimizer else {}
+        numbers, unsaid = vars(self.train), {"progress"}
+        if own:  # whose learning rate and weight decay these are not, unless somebody chose them
+            names = "lr", "weight_decay"
+            unsaid |= {k for k in names if numbers[k] == getattr(TrainConfig, k)}
         return {
             "loss": name or describe(self.loss),
             "times": TIMES.name_of(times) or describe(times),
             **({"couple": describe(self.couple)} if self.couple else {}),
-            **{k: v for k, v in vars(self.train).items() if k != "progress"},
+            **own,
+            **{k: v for k, v in numbers.items() if k not in unsaid},
         }
 
     def on(self, device: str, **changes: Any) -> Recipe:

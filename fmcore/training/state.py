@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from fmcore.training.checkpoints import Checkpoints
 from fmcore.training.feed import Feed
 from fmcore.training.identity import differences, identity
 from fmcore.training.inputs import thaw
+from fmcore.training.optimizers import MakeOptimizer, described, made
 from fmcore.training.processes import Team
 from fmcore.training.recipes import Coupling, TrainConfig
 from fmcore.training.replay import Replayed
@@ -71,6 +72,7 @@ class TrainingState:
         team: Team,
         loss: Loss,
         couple: Coupling | None,
+        optimizer: MakeOptimizer | None = None,
         checkpoints: Checkpoints | None,
     ) -> None:
         if config.batch_size % team.size:
@@ -91,14 +93,18 @@ class TrainingState:
         _widen(self.ema)
         self.times, self.weights = draws(loss)
         self.parameters, self.averages = list(model.parameters()), list(self.ema.parameters())
-        fixed = feed.even and self.times is not None
+        fixed = feed.even and self.times is not None and optimizer is None
         self.replays = fixed and can_replay(config, device, team)
         # A recorded step reads its learning rate from the device.
         self.lr = torch.tensor(config.lr, device=device) if self.replays else config.lr
-        self.optimizer = torch.optim.AdamW(
-            self.parameters, self.lr, weight_decay=config.weight_decay, fused=True,
-            capturable=self.replays,
-        )  # fmt: skip
+        if optimizer is None:
+            self.optimizer: torch.optim.Optimizer = torch.optim.AdamW(
+                self.parameters, self.lr, weight_decay=config.weight_decay, fused=True,
+                capturable=self.replays,
+            )  # fmt: skip
+        else:
+            self.optimizer, highest = made(optimizer, self.parameters, config)
+            self.config = replace(config, lr=highest)  # which the schedule begins at
         self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
         self.generator = torch.Generator(device).manual_seed(config.seed)
         self.losses: list[Tensor] = []  # since the last report
@@ -111,6 +117,8 @@ class TrainingState:
         self.identity: dict[str, Any] = {}
         if checkpoints:
             self.identity = identity(model, path, feed.identity(), config, loss, couple)
+            if optimizer is not None:
+                self.identity["optimizer"] = described(self.optimizer)
         self._resume()
         self.started, self.first_step = time.perf_counter(), self.step
         feed.to(device)
@@ -150,8 +158,9 @@ class TrainingState:
             load_tensors(net, tensors)
         _widen(self.ema)
         self.optimizer.load_state_dict(state["optimizer"])
-        for group in self.optimizer.param_groups:  # theirs may have been replayed, or not
-            group.update(lr=self.lr, capturable=self.replays)
+        if "optimizer" not in self.identity:
+            for group in self.optimizer.param_groups:  # theirs may have been replayed, or not
+                group.update(lr=self.lr, capturable=self.replays)
         self.scaler.load_state_dict(state["scaler"])
         if state["device"] == self.device.type:  # generators of other devices are of another kind
             self.generator.set_state(state["generator"])
@@ -170,10 +179,11 @@ class TrainingState:
     def set_learning_rate(self, lr: float) -> None:
         """The learning rate of the coming step, where the optimizer reads it."""
         for group in self.optimizer.param_groups:
+            own = lr * group.get("share", 1.0)
             if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(lr)
+                group["lr"].fill_(own)
             else:
-                group["lr"] = lr
+                group["lr"] = own
 
     def average_weights(self) -> None:
         """ema = d ema + (1 - d) weights, with a decay d that grows into the configured one."""

@@ -187,6 +187,7 @@ FIT = [
     (dict(model=VECTORS, data=[(noise(8, 2), noise(8, 3))]), ValueError, "(8, 2), got (8, 3)"),
     (dict(loss="cfm"), TypeError, "got 'cfm'"),
     (dict(loss=lambda net, path, x1, **k: x1), TypeError, "got shape (8, 2)"),
+    (dict(optimizer="sgd"), TypeError, "got str"),
     (dict(couple=3), TypeError, "got 3"),
     (dict(couple=lambda x0, x1, label, generator: x0), TypeError, "got a Tensor"),
     (dict(checkpoints="runs"), TypeError, "got 'runs'"),
@@ -250,6 +251,7 @@ TRAINING = [
         (dict(train={}), TypeError, "got dict"),
         (dict(loss="cfm"), TypeError, "got 'cfm'"),
         (dict(couple=3), TypeError, "got 3"),
+        (dict(optimizer="sgd"), TypeError, "got 'sgd'"),
     ),
     *bad(
         fmcore.Recipe().on,
