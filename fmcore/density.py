@@ -158,7 +158,8 @@ def log_likelihood(
 
     x1 is followed back from t_span[1] to t_span[0], where the density is N(0, I). Choose a
     t_span[1] below 1 for a field that is singular there; the density is then that of time
-    t_span[1]. All else as for `log_det`.
+    t_span[1]. All else as for `log_det`. The density given a condition y is that of
+    `lambda x, t: model(x, t, y)`, with one y `(B, ...)` for each row.
 
     >>> v = lambda x, t: torch.ones_like(x)  # carries N(0, I) to N(1, I)
     >>> res = log_likelihood(v, torch.ones(1, 2), method="euler", steps=1)

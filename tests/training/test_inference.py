@@ -1,28 +1,30 @@
 """Inference from simulations: a linear Gaussian model, whose posterior is known."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from small import config, gen, noise, weights
 from torch.distributions import MultivariateNormal
 from torch.utils.data import DataLoader, TensorDataset
 
+import fmcore
 from fmcore import (
     MLP,
     Checkpoints,
     FlowModel,
     MinibatchOT,
     OTPath,
-    TrainConfig,
     cfm_loss,
     fit,
     generate,
     load_weights,
     log_likelihood,
     save_weights,
-    train,
 )
 
-A, SIGMA = torch.tensor([[1.0, 0.5], [-0.5, 1.0], [0.5, 1.0]]), 0.5
+README = Path(__file__).parents[2] / "README.md"
+A, SIGMA = torch.tensor([[1.0, 0.5], [-0.5, 1.0], [0.5, 1.0]]), 0.5  # those of the README
 SEEN = torch.tensor([[1.0, -1.0, 0.5], [0.0, 0.0, 0.0], [-2.0, 1.0, -1.0]])
 HOW = dict(method="rk4", steps=8)
 
@@ -40,13 +42,27 @@ def posterior(seen):
 
 
 @pytest.fixture(scope="module")
-def model():
+def example():
+    """The names in the README's example, once it has run."""
+    blocks = README.read_text(encoding="utf-8").split("```python\n")
+    (code,) = (c for c in (block.split("```")[0] for block in blocks) if "condition_dim" in c)
+    names = dict(torch=torch, fmcore=fmcore, path=OTPath(), g=gen())
     torch.manual_seed(0)
-    net = MLP(dim=2, hidden=64, condition_dim=3)
-    how = TrainConfig(
-        steps=800, batch_size=256, lr=4e-3, schedule="cosine", progress=False, ema=0.99
-    )
-    return train(net, OTPath(), TensorDataset(*simulations(20_000)), how)
+    exec(code, names)
+    return names
+
+
+@pytest.fixture(scope="module")
+def model(example):
+    return example["posterior"]
+
+
+def test_the_readme_draws_from_the_posterior_and_knows_its_density(example):
+    exact, draws = posterior(example["observed"]), example["draws"]
+    off = (draws.mean(0) - exact.mean).abs() / exact.stddev
+    assert draws.shape == (1000, 2) and off.max() < 0.2
+    gap = example["density"].log_prob - exact.log_prob(draws)
+    assert gap.abs().median() < 0.15
 
 
 @pytest.mark.parametrize("seen", SEEN, ids=str)
