@@ -30,6 +30,9 @@ def check_callable(kind: str) -> Callable[[str, object], None]:
 class Table(MutableMapping[str, Row]):
     """Rows by name. A name is taken once, and `check(name, row)` raises for a row it refuses.
 
+    A class or function that is defined anew where the old one was, as by a cell of a notebook that
+    runs again, takes its place.
+
     kind    what a row is, in error messages
     check   raises `ValueError` or `TypeError`, naming the row, for one that lacks something
 
@@ -55,10 +58,11 @@ class Table(MutableMapping[str, Row]):
     def __setitem__(self, name: str, row: Row) -> None:
         if not isinstance(name, str) or not name:
             raise TypeError(f"the name of a {self.kind} must be a string, got {name!r}")
-        if name in self.rows:
+        old = self.rows.get(name, row)
+        if not (_same(old, row) or old == row):
             raise ValueError(
-                f"there is a {self.kind} {name!r} already: {self.rows[name]!r}. Choose another "
-                "name, or delete that one first"
+                f"there is a {self.kind} {name!r} already: {old!r}. Choose another name, or delete "
+                "that one first"
             )
         if self.check is not None:
             self.check(name, row)
@@ -82,10 +86,31 @@ class Table(MutableMapping[str, Row]):
     def __repr__(self) -> str:
         return f"Table({self.kind!r}, {', '.join(self.rows)})"
 
+    def register(self, row: Row) -> Row:
+        """Adds a class or function under its own name, and returns it: for use as a decorator.
+
+        >>> shapes = Table("shape")
+        >>> @shapes.register
+        ... def circle(): ...
+        >>> shapes
+        Table('shape', circle)
+        """
+        self[getattr(row, "__name__", None)] = row  # ty: ignore
+        return row
+
     def find(self, argument: str, name: str) -> Row:
         """The row called `name`; `ValueError`, naming the `argument` and all rows, if none is."""
         return self.rows[one_of(argument, name, self.rows)]
 
     def name_of(self, row: object) -> str | None:
         """The name of a row, None if it is not in the table."""
-        return next((name for name, known in self.rows.items() if known is row), None)
+        return next((name for name, known in self.rows.items() if _same(known, row)), None)
+
+
+def _same(old: object, new: object) -> bool:
+    """Whether two rows are one, or the definition of one class or function that ran again."""
+    places = [
+        (getattr(row, "__module__", None), getattr(row, "__qualname__", "<lambda>"))
+        for row in (old, new)
+    ]
+    return old is new or (places[0] == places[1] and "<lambda>" not in places[0][1])

@@ -6,6 +6,7 @@ belong to, so that a file is enough to sample. Pickle is never read.
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -40,7 +41,7 @@ class FlowModel(nn.Module):
 
     Raises `ValueError` if `predict` is no such key, `TypeError` if the network or the path is in no
     table, if the network has no `config` that builds it anew, or if a value cannot be written as
-    JSON.
+    JSON. Networks and paths of one's own are added by `NETWORKS.register` and `PATHS.register`.
 
     >>> import torch
     >>> from fmcore.networks import UNet
@@ -63,7 +64,8 @@ class FlowModel(nn.Module):
         if NETWORKS.name_of(type(net)) is None or PATHS.name_of(type(path)) is None:
             raise TypeError(
                 f"net must be one of {list(NETWORKS)} and path one of {list(PATHS)}, got "
-                f"{type(net).__name__} and {type(path).__name__}: add yours to NETWORKS or PATHS"
+                f"{type(net).__name__} and {type(path).__name__}: add yours to NETWORKS or PATHS, "
+                "as NETWORKS.register(MyNet) does"
             )
         check_once(path, torch.device("cpu"))
         arguments = getattr(net, "config", None)
@@ -72,6 +74,13 @@ class FlowModel(nn.Module):
                 f"{type(net).__name__}.config must hold the arguments that build it anew, "
                 f"got {arguments!r}"
             )
+        try:
+            inspect.signature(type(net)).bind(**arguments)
+        except TypeError as error:  # a file with such a config could not be read again
+            raise TypeError(
+                f"{type(net).__name__}(**config) must build the network anew, with config="
+                f"{dict(arguments)!r}: {error}"
+            ) from None
         if not isinstance(shape, list | tuple):
             raise TypeError(f"shape must be that of one sample, such as (2,), got {shape!r}")
         if not (about is None or isinstance(about, Mapping)):
@@ -144,7 +153,8 @@ def load_weights(file: str | Path) -> FlowModel:
         predict = config.get("predict", "velocity")  # which all did before version 0.2
         model = FlowModel(net, path, tuple(config["shape"]), config["about"], predict=predict)
     except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{file} holds no configuration that fits: {error!r}") from error
+        told = repr(error) if isinstance(error, KeyError) else error
+        raise ValueError(f"{file} holds no configuration that fits: {told}") from error
     if problem := misfit(net, tensors):
         raise ValueError(f"{file} does not fit the network it names, {network['name']}: {problem}")
     load_tensors(net, tensors)
@@ -160,7 +170,13 @@ def _plain(value: Any) -> Any:
 
 def _built(table: Table, config: dict) -> Any:
     """What a file names, with the numbers it holds; `ValueError` for a name that is in no table."""
-    kind = table.find(f"the {table.kind}", config["name"])
+    kind, name = table.get(config["name"]), config["name"]
+    if kind is None:
+        raise ValueError(
+            f"there is no {table.kind} {name!r}, only {', '.join(map(repr, table))}. A file brings "
+            f"no code: if {name} is a class of yours, define it and call "
+            f"fmcore.{table.kind.upper()}S.register({name}) before"
+        )
     arguments = getattr(kind, "BEFORE", {}) | config  # an older file does not name the newest ones
     return kind(**{name: value for name, value in arguments.items() if name != "name"})
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
+from small import config, points, weights
 
 import fmcore
 from fmcore import (
@@ -18,6 +19,7 @@ from fmcore import (
     SOLVERS,
     ButcherTableau,
 )
+from fmcore.cli import main
 from fmcore.losses import TIMES
 from fmcore.paths import ProbabilityPath
 from fmcore.tables import Table
@@ -66,10 +68,11 @@ def added(monkeypatch):
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.kind)
 def test_a_name_is_taken_once(table):
-    name, row = next(iter(table.items()))
-    for add in (lambda: table.update({name: row}), lambda: table.__setitem__(name, row)):
+    (name, row), (_, other) = [*table.items()][:2]
+    for add in (lambda: table.update({name: other}), lambda: table.__setitem__(name, other)):
         with pytest.raises(ValueError, match=f"there is a {table.kind} '{name}' already"):
             add()
+    table[name] = row  # which says nothing new
     assert table[name] is row and table.name_of(row) == name
     with pytest.raises(TypeError, match=f"the name of a {table.kind} must be a string, got 7"):
         table[7] = row
@@ -163,20 +166,81 @@ def test_a_registered_path_can_be_saved_and_loaded(added, tmp_path):
     fmcore.save_weights(fmcore.FlowModel(net, path, (2,)), file)
     assert fmcore.load_weights(file).path == path
     del PATHS["Bent"]
-    with pytest.raises(ValueError, match="w.safetensors .*the path must be one of .*got 'Bent'"):
+    with pytest.raises(ValueError, match=r"w.safetensors .*no path 'Bent', .*PATHS.register\(Bent"):
         fmcore.load_weights(file)
 
 
-def test_a_registered_network_can_be_saved_and_loaded(added, tmp_path):
+def scale(module="notebook", factor=1.0):
+    """The class `Scale` as a cell of a notebook defines it, each time anew."""
+
     class Scale(torch.nn.Module):
         def __init__(self, start=1.0):
             super().__init__()
             self.config, self.s = {"start": start}, torch.nn.Parameter(torch.tensor(start))
 
-        def forward(self, x, t):
-            return self.s * x
+        def forward(self, x, t, label=None):
+            return factor * self.s * x
 
-    added(NETWORKS, "Scale", Scale)
-    file = tmp_path / "w.safetensors"
-    fmcore.save_weights(fmcore.FlowModel(Scale(2.0), fmcore.OTPath(), (2,)), file)
-    assert fmcore.load_weights(file)(torch.ones(1, 2), 0.5).tolist() == [[2.0, 2.0]]
+    Scale.__module__ = module
+    return Scale
+
+
+@pytest.fixture
+def networks(monkeypatch):
+    """The table of networks; what is added is gone after the test."""
+    monkeypatch.setattr(NETWORKS, "rows", dict(NETWORKS.rows))
+    return NETWORKS
+
+
+def test_a_registered_network_can_be_saved_and_loaded(networks, tmp_path, monkeypatch, capsys):
+    Scale, file = networks.register(scale()), tmp_path / "w.safetensors"
+    fmcore.save_weights(fmcore.FlowModel(Scale(2.0), fmcore.OTPath(), (1, 2, 2)), file)
+    assert fmcore.load_weights(file)(torch.ones(1, 1, 2, 2), 0.5).eq(2).all()
+    main(["sample", "--weights", str(file), "--n", "1", "--out", str(tmp_path / "w.png")])
+    main(["export", "--weights", str(file), "--out", str(tmp_path / "w.pt2")])
+    capsys.readouterr()
+    del networks["Scale"]
+    with pytest.raises(SystemExit):
+        main(["sample", "--weights", str(file), "--n", "1", "--out", str(tmp_path / "w.png")])
+    assert (
+        "there is no network 'Scale', only 'UNet', 'MLP'. A file brings no code: if Scale is a "
+        "class of yours, define it and call fmcore.NETWORKS.register(Scale) before\n"
+    ) in capsys.readouterr().err
+
+
+def test_a_registered_network_is_trained_and_goes_on_from_its_checkpoint(networks, tmp_path):
+    Scale, trained = networks.register(scale()), []
+    for _ in range(2):
+        saved = fmcore.Checkpoints(tmp_path, every=2, resume=True)
+        few = config(steps=4, lr=0.01)
+        trained.append(fmcore.train(Scale(), fmcore.OTPath(), points(), few, checkpoints=saved))
+        (tmp_path / "step-00000004.pt").unlink()  # the second time it goes on after two steps
+    assert weights(trained[0]) == weights(trained[1]) != 1
+
+
+def test_a_cell_that_runs_again_replaces_its_class(networks, tmp_path):
+    old = fmcore.FlowModel(networks.register(scale())(3.0), fmcore.OTPath(), (2,))
+    networks.register(scale(factor=10.0))
+    fmcore.save_weights(fmcore.FlowModel(old.net, old.path, (2,)), tmp_path / "w")  # still known
+    assert fmcore.load_weights(tmp_path / "w")(torch.ones(1, 2), 0.5).tolist() == [[30.0, 30.0]]
+    with pytest.raises(ValueError, match="there is a network 'Scale' already: .*notebook"):
+        networks.register(scale(module="another"))
+    mine = type("UNet", (torch.nn.Module,), {})
+    with pytest.raises(ValueError, match="there is a network 'UNet' already"):
+        networks.register(mine)
+    lambdas = Table("loss", one=lambda: 1)
+    with pytest.raises(ValueError, match="there is a loss 'one' already"):  # all are called alike
+        lambdas["one"] = lambda: 2
+
+
+def test_what_has_no_name_of_its_own_cannot_be_registered(networks):
+    with pytest.raises(TypeError, match="the name of a network must be a string, got None"):
+        networks.register(torch.nn.Linear(1, 1))
+
+
+@pytest.mark.parametrize("config", [{"begin": 1.0}, {"start": 1.0, "name": "Scale"}])
+def test_a_config_that_cannot_build_the_network_anew(networks, config):
+    net = networks.register(scale())()
+    net.config = config
+    with pytest.raises(TypeError, match=r"Scale\(\*\*config\) must build .* unexpected keyword"):
+        fmcore.FlowModel(net, fmcore.OTPath(), (2,))

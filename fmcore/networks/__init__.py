@@ -17,6 +17,14 @@ def _check_network(name: str, network: type[nn.Module]) -> None:
 
 
 NETWORKS: Table[type[nn.Module]] = Table("network", _check_network, UNet=UNet, MLP=MLP)
-"""The networks by name. Weight files find a network here; its `config` builds it anew."""
+"""The networks by name. Weight files find a network here; its `config` builds it anew.
+
+One of your own is a class whose `config` holds the arguments it was built with. Added by
+
+    @fmcore.NETWORKS.register
+    class MyNet(nn.Module): ...
+
+it can be saved, and loaded wherever the same lines have run before: a file brings no code.
+"""
 
 __all__ = ["MLP", "NETWORKS", "ConditionEmbedding", "ResBlock", "TimeEmbedding", "UNet"]
