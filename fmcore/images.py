@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from fmcore.checks import floating, require_generator, whole
-from fmcore.files import writable
+from fmcore.files import replacing, writable
 
 __all__ = ["dequantize", "from_unit", "image_grid", "save_grid", "to_unit"]
 
@@ -82,19 +82,22 @@ def image_grid(images: Tensor, columns: int | None = None, gap: int = 2) -> Tens
     return grid
 
 
-def picture_file(file: str | Path) -> Path:
-    """`file` as a `Path`, if a picture can be written there; `ValueError` says why not."""
+def picture_format(file: Path) -> str:
+    """The format of a picture by the ending of `file`; `ValueError` if there is no such one.
+
+    >>> picture_format(Path("digits.jpg"))
+    'JPEG'
+    """
     from PIL import Image  # comes with torchvision
 
-    file = writable(file)
-    kind = Image.registered_extensions().get(file.suffix.lower())
+    kind = Image.registered_extensions().get(file.suffix.lower(), "")
     try:  # some formats can only be read, and some can hold no shades of grey
         Image.new("L", (28, 28)).save(io.BytesIO(), kind)
     except (KeyError, OSError, ValueError, AttributeError) as error:
         raise ValueError(
             f"cannot write {file}: {file.suffix!r} is no format for a picture, take .png"
         ) from error
-    return file
+    return kind
 
 
 def picture_channels(shape: Sequence[int]) -> int:
@@ -112,10 +115,19 @@ def picture_channels(shape: Sequence[int]) -> int:
     return shape[0]
 
 
-def save_grid(images: Tensor, file: str | Path, columns: int | None = None) -> None:
-    """Write `image_grid` as a picture; the ending of `file` decides the format."""
+def grid_picture(images: Tensor, kind: str, columns: int | None = None) -> bytes:
+    """`image_grid` as the bytes of a picture of format `kind`, such as "PNG"."""
     from PIL import Image
 
-    grid = image_grid(images, columns)
+    grid, out = image_grid(images, columns), io.BytesIO()
     picture_channels(images.shape[1:])
-    Image.fromarray(grid.squeeze(-1).numpy()).save(picture_file(file))
+    Image.fromarray(grid.squeeze(-1).numpy()).save(out, kind)
+    return out.getvalue()
+
+
+def save_grid(images: Tensor, file: str | Path, columns: int | None = None) -> None:
+    """Write `image_grid` as a picture; the ending of `file` decides the format."""
+    file = writable(file)
+    content = grid_picture(images, picture_format(file), columns)
+    with replacing(file) as stream:
+        stream.write(content)

@@ -204,11 +204,11 @@ def test_evaluate_judges_and_writes(tmp_path, capsys):
 def test_evaluate_takes_as_many_samples_as_there_are_test_images(tmp_path, capsys, monkeypatch):
     drawn = []
 
-    def draw(self, model, n, label, generator):
+    def draw(o, model, n, label, generator):
         drawn.append(n)
         return torch.zeros(n, 1, 28, 28), 1, 0.1
 
-    monkeypatch.setattr("fmcore.cli.Evaluate.draw", draw)
+    monkeypatch.setattr("fmcore.cli.draw.draw", draw)
     main(["evaluate", "--root", "embedded"])
     assert drawn == [1000] and "1,000 samples" in capsys.readouterr().out
     with pytest.raises(SystemExit):

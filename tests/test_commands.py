@@ -63,11 +63,11 @@ def test_evaluate_asks_for_every_digit_and_knows_the_training_images(tmp_path, m
     """Samples that are training images are copies, and test images would be none."""
     asked, out = [], tmp_path / "scores.json"
 
-    def copied(self, model, n, label, generator):
+    def copied(o, model, n, label, generator):
         asked.append((label, generator.initial_seed()))
         return to_unit(load_images("mnist", root="embedded").pixels[:n]), 1, 0.1
 
-    monkeypatch.setattr("fmcore.cli.Evaluate.draw", copied)
+    monkeypatch.setattr("fmcore.cli.draw.draw", copied)
     main(["evaluate", "--root", "embedded", "--n", "300", "--seed", "7", "--out", str(out)])
     found, ((label, seed),) = json.loads(out.read_text()), asked
     assert found["copies"] == 1 and found["nearest"] < 0.1

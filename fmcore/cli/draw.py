@@ -2,148 +2,159 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from fmcore.checks import real, whole
+from fmcore.cli.options import STDOUT, Draw, Evaluate, Sample, to_stdout
 from fmcore.data import load_images
 from fmcore.devices import find_device
-from fmcore.files import writable
+from fmcore.files import replacing, writable
 from fmcore.guidance import Guided
-from fmcore.images import picture_channels, picture_file, save_grid
+from fmcore.images import grid_picture, picture_channels, picture_format
 from fmcore.metrics import FEWEST, Judge, report
 from fmcore.results import origin
 from fmcore.sampling import DEFAULT_STEPS, counted, generate
-from fmcore.solvers import SOLVERS
 from fmcore.weights import FlowModel, load_model
-
-if TYPE_CHECKING:  # the names are those of the table, when the program starts
-    SolverName = LastStepName = str
-else:
-    SolverName, LastStepName = Literal[tuple(SOLVERS)], Literal[("", *SOLVERS)]
 
 MOST = 100_000
 """Images that `sample` and `evaluate` draw at most: all of them are in memory at once."""
+ARRAYS = {
+    ".npy": lambda images, stream: np.save(stream, images.numpy()),
+    ".pt": lambda images, stream: torch.save(images, stream),
+}
+"""How images are written if not as a picture."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Draw:
-    """What `sample` and `evaluate` have in common: a network, and how to draw with it."""
-
-    weights: str = "mnist"
-    """A weight file, or the name of a model that comes with the library."""
-    method: SolverName = "midpoint"
-    """How to integrate."""
-    steps: int = DEFAULT_STEPS
-    """Number of steps."""
-    last_step: LastStepName = ""
-    """The method of the last step, if it is to be another: midpoint spares Heun and RK4 the end."""
-    guidance: float = 1.0
-    """How far a class pushes: 1 is the field of the class; at 0 the class has no effect."""
-    seed: int = 0
-    """Seed of all that is drawn."""
-    device: str = "cpu"
-    """Where to compute."""
-
-    def model(self) -> FlowModel:
-        """The network, on the device; the numbers are checked before."""
-        whole("steps", self.steps)
-        whole("seed", self.seed, 0, 2**63 - 1)
-        real("guidance", self.guidance)
-        find_device(self.device)
-        return load_model(self.weights).to(self.device)
-
-    def draw(
-        self, model: FlowModel, n: int, label: Tensor | None, generator: torch.Generator
-    ) -> tuple[Tensor, int, float]:
-        """Images, evaluations of the network for each of them, and seconds."""
-        if label is None and self.guidance != 1:
-            raise ValueError(
-                f"guidance={self.guidance:g} pushes towards a class, and none is given"
-            )
-        field = model if label is None else Guided(model, self.guidance)
-        start = time.perf_counter()
-        with counted(model) as rows:
-            images = generate(
-                field, n, label=label, method=self.method, steps=self.steps,
-                last_step=self.last_step or None, generator=generator,
-            )  # fmt: skip
-        return images, sum(rows) // n, time.perf_counter() - start
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sample(_Draw):
-    """Draw images with a trained network and write them as one picture."""
-
-    n: int = 64
-    """How many images."""
-    out: Path
-    """Where the picture goes (.png)."""
-    label: int | None = None
-    """The class, for a network that knows classes."""
-    columns: int | None = None
-    """Images in a row."""
-
-    def __call__(self) -> None:
-        picture_file(self.out)
-        whole("n", self.n, 1, MOST)
-        if self.columns is not None:
-            whole("columns", self.columns)
-        model, label = self.model(), None
+def sample(o: Sample) -> dict[str, Any]:
+    """Draw images and write them; what there is to say of them."""
+    file, array = _output(o)
+    whole("n", o.n, 1, MOST)
+    if o.columns is not None:
+        if array:
+            raise ValueError(f"--columns is for a picture; {file.suffix} is an array")
+        whole("columns", o.columns)
+    model = _model(o)
+    if not array:
         picture_channels(model.config["shape"])
-        if self.label is not None:
-            classes = model.config["network"].get("num_classes")
-            if classes is not None and not 0 <= self.label < classes:
-                raise ValueError(f"label must lie in [0, {classes - 1}], got {self.label}")
-            label = torch.full((self.n,), self.label)
-        generator = torch.Generator().manual_seed(self.seed)
-        images, _, seconds = self.draw(model, self.n, label, generator)
-        save_grid(images, self.out, self.columns)
-        print(f"wrote {self.out}: {self.n} images in {seconds:.1f} s")
+    label, columns = _labels(o, model.config["network"].get("num_classes"))
+    images, nfe, seconds = draw(o, model, o.n, label, torch.Generator().manual_seed(o.seed))
+    if array:
+        write, stream = ARRAYS[file.suffix], io.BytesIO()
+        write(images.cpu(), stream)
+        content = stream.getvalue()
+    else:
+        content = grid_picture(images, picture_format(file), columns)
+    if to_stdout(o.out):
+        with open(1, "wb", closefd=False) as pipe:  # the words of `sys.stdout` go elsewhere
+            pipe.write(content)
+    else:
+        with replacing(file) as disk:
+            disk.write(content)
+    print(f"wrote {o.out}: {o.n} images in {seconds:.1f} s")
+    return {"out": str(o.out), "n": o.n, "label": o.label} | _about(o, nfe, seconds)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Evaluate(_Draw):
-    """Judge the digits of a trained network; every score beside that of real images."""
+def evaluate(o: Evaluate) -> dict[str, Any]:
+    """Judge images and say how they fare; the scores with all that made them."""
+    out = None if o.out is None else writable(o.out)
+    if o.n is not None and not FEWEST <= o.n <= 60_000:
+        raise ValueError(f"n must lie between {FEWEST} and 60,000, got {o.n}")
+    model = _model(o)
+    if model.config["shape"] != [1, 28, 28]:
+        raise ValueError(f"only digits of 28x28 are judged, not {model.config['shape']}")
+    train, test = (load_images("mnist", split=s, root=o.root) for s in ("train", "test"))
+    n = len(test) if o.n is None else o.n
+    if n > len(train):
+        raise ValueError(f"n must be at most {len(train):,}, the training images, got {n}")
+    generator = torch.Generator().manual_seed(o.seed)
+    label = None
+    if classes := model.config["network"].get("num_classes"):
+        label = torch.randint(classes, (n,), generator=generator)
+    images, nfe, seconds = draw(o, model, n, label, generator)
+    scores = Judge(train, test, device=o.device)(images, label)
+    print(f"beside {test}")
+    print(f"{n:,} samples, {o.method}, {nfe:g} evaluations each, {seconds:.1f} s")
+    print(report(scores))
+    found = _about(o, nfe, seconds) | scores.as_dict()
+    if out is not None:
+        with replacing(out) as disk:
+            disk.write((json.dumps(found, indent=2) + "\n").encode())
+        print(f"wrote {out}")
+    return found
 
-    n: int | None = None
-    """How many images; scores of different n cannot be compared. Left out, 10,000, or as many as
-    there are test images."""
-    out: Path | None = None
-    """Where the scores go as JSON, if anywhere."""
-    root: Path | None = None
-    """The folder of MNIST; otherwise FMCORE_DATA or the cache folder. "embedded" is the part of it
-    that comes with the library."""
 
-    def __call__(self) -> None:
-        out = None if self.out is None else writable(self.out)
-        if self.n is not None and not FEWEST <= self.n <= 60_000:
-            raise ValueError(f"n must lie between {FEWEST} and 60,000, got {self.n}")
-        model = self.model()
-        if model.config["shape"] != [1, 28, 28]:
-            raise ValueError(f"only digits of 28x28 are judged, not {model.config['shape']}")
-        train, test = (load_images("mnist", split=s, root=self.root) for s in ("train", "test"))
-        n = len(test) if self.n is None else self.n
-        if n > len(train):
-            raise ValueError(f"n must be at most {len(train):,}, the training images, got {n}")
-        generator = torch.Generator().manual_seed(self.seed)
-        label = None
-        if classes := model.config["network"].get("num_classes"):
-            label = torch.randint(classes, (n,), generator=generator)
-        images, nfe, seconds = self.draw(model, n, label, generator)
-        scores = Judge(train, test, device=self.device)(images, label)
-        print(f"beside {test}")
-        print(f"{n:,} samples, {self.method}, {nfe} evaluations each, {seconds:.1f} s")
-        print(report(scores))
-        if out is not None:
-            about = {k: getattr(self, k) for k in ("weights", "method", "steps", "guidance")}
-            about |= {"last_step": self.last_step or None, "nfe": nfe}
-            about |= {"seconds": round(seconds, 2)} | origin(device=self.device, seed=self.seed)
-            out.write_text(json.dumps(about | scores.as_dict(), indent=2) + "\n")
-            print(f"wrote {out}")
+def draw(
+    o: Draw, model: FlowModel, n: int, label: Tensor | None, generator: torch.Generator
+) -> tuple[Tensor, float, float]:
+    """Images, the mean number of evaluations of the network for each of them, and seconds."""
+    if label is None and o.guidance != 1:
+        raise ValueError(f"guidance={o.guidance:g} pushes towards a class, and none is given")
+    field = model if label is None else Guided(model, o.guidance)
+    start = time.perf_counter()
+    with counted(model) as rows:
+        images = generate(field, n, label=label, generator=generator, **_solver(o))
+    return images, round(sum(rows) / n, 2), time.perf_counter() - start
+
+
+def _solver(o: Draw) -> dict[str, Any]:
+    """What `generate` is told of the solver."""
+    return {name: getattr(o, name) for name in ("method", "steps", "rtol", "atol", "last_step")}
+
+
+def _model(o: Draw) -> FlowModel:
+    """The network, on the device; the numbers are checked before."""
+    generate(lambda x, t: 0 * x, 1, x0=torch.zeros(1, 1), **_solver(o))  # refuses what cannot be
+    whole("seed", o.seed, 0, 2**63 - 1)
+    real("guidance", o.guidance)
+    find_device(o.device)
+    return load_model(o.weights).to(o.device)
+
+
+def _about(o: Draw, nfe: float, seconds: float) -> dict[str, Any]:
+    """How images were drawn."""
+    steps = DEFAULT_STEPS if o.steps is o.rtol is o.atol is None else o.steps
+    about = {"weights": o.weights, **_solver(o), "steps": steps, "guidance": o.guidance}
+    about |= {"nfe": nfe, "seconds": round(seconds, 2)}
+    return about | origin(device=o.device, seed=o.seed)
+
+
+def _output(o: Sample) -> tuple[Path, bool]:
+    """The file, with an ending even if it is the standard output, and whether it is an array."""
+    file = Path(o.out)
+    if not to_stdout(file):
+        file = writable(file)
+    elif os.isatty(1):
+        raise ValueError("--out - writes bytes: lead them into a file or a program")
+    elif file == Path(STDOUT):
+        file = Path("-.png")
+    if file.suffix not in ARRAYS:
+        picture_format(file)
+    return file, file.suffix in ARRAYS
+
+
+def _labels(o: Sample, classes: int | None) -> tuple[Tensor | None, int | None]:
+    """The labels, and how many images stand in a row."""
+    if o.label is None:
+        return None, o.columns
+    if o.label == "all":
+        if classes is None:
+            raise ValueError("--label all needs a network that knows classes; this one knows none")
+        if o.n < classes:
+            raise ValueError(f"--label all needs n of at least {classes}, one a class, got {o.n}")
+        return torch.arange(o.n) % classes, classes if o.columns is None else o.columns
+    try:
+        label = int(o.label)
+    except ValueError:
+        raise ValueError(f"label must be a whole number or all, got {o.label!r}") from None
+    if classes is not None and not 0 <= label < classes:
+        raise ValueError(f"label must lie in [0, {classes - 1}], got {label}")
+    return torch.full((o.n,), label), o.columns

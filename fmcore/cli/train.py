@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Any
 
 import torch
 import tyro
 
+from fmcore.cli.options import Train, to_stdout
 from fmcore.couplings import COUPLINGS, MinibatchOT
 from fmcore.data import load_images
 from fmcore.files import writable
@@ -29,138 +29,83 @@ from fmcore.training import (
 )
 from fmcore.weights import FlowModel, load_model, save_weights
 
-if TYPE_CHECKING:  # the names are those of the tables, when the program starts
-    RecipeName = LossName = TimesName = PathName = CoupleName = str
-else:
-    RecipeName, LossName = Literal[("", *RECIPES)], Literal[("", *LOSSES)]
-    TimesName, PathName = Literal[("", *TIMES)], Literal[("", *PATHS)]
-    CoupleName = Literal[("", *COUPLINGS)]
+
+def train(o: Train) -> dict[str, Any] | None:
+    """Train, and return what there is to say of it; only the first of several processes does."""
+    if to_stdout(o.out):
+        raise ValueError("weights go to a file, not to the standard output")
+    writable(o.out)
+    if o.resume and o.checkpoints is None:
+        raise ValueError("--resume needs --checkpoints FOLDER")
+    with joined(o.config.device) as device:
+        bar = o.config.progress and not o.said.quiet
+        return _train(o, replace(o.config, device=device, progress=bar))
 
 
-@dataclass(frozen=True)
-class Train:
-    """Train a U-Net on images by conditional flow matching and write its averaged weights."""
-
-    out: Path
-    """Where the weights go (safetensors)."""
-    config: Annotated[TrainConfig, tyro.conf.arg(name="")]
-    """How to train; give --epochs or --steps."""
-    recipe: RecipeName = ""
-    """A recipe by name: it sets all that follows and all of how to train, before other options."""
-    loss: LossName = ""
-    """The loss; left out, that of the recipe, or cfm."""
-    times: TimesName = ""
-    """How t is drawn; left out, as the loss does. stratified is uniform, one t in each of
-    batch_size equal slices."""
-    data: Literal["mnist", "fashion_mnist", "kmnist"] = "mnist"
-    """The data set."""
-    root: Path | None = None
-    """The folder of the data; otherwise FMCORE_DATA or the cache folder. "embedded" is the part of
-    MNIST that comes with the library."""
-    base: int = 64
-    """Channels of the network at full resolution."""
-    time_scale: float = 1000.0
-    """Scale of the time embedding."""
-    levels: int = 2
-    """Levels of the network, each at half the resolution of the one above."""
-    film_silu: bool = True
-    """A SiLU between the embedding and FiLM; networks trained before version 0.2 have none."""
-    classes: bool = False
-    """Teach the network the labels as well."""
-    path: PathName = ""
-    """The probability path; left out, that of the recipe, or OTPath."""
-    sigma_min: float | None = None
-    """Noise that an OTPath leaves at t = 1; left out, as in the recipe, or 0."""
-    couple: CoupleName = ""
-    """How noise and data are paired; left out, that of the recipe, or independent."""
-    label_weight: float | None = None
-    """What a pair costs minibatch_ot more if the noise came with another label; left out, as in the
-    recipe, or 0."""
-    start: str | None = None
-    """Weights to start from, a file or a model of the library; without them, random ones."""
-    checkpoints: Path | None = None
-    """A folder for checkpoints."""
-    every: int = 1000
-    """Steps between two checkpoints."""
-    keep: int = 3
-    """How many checkpoints are kept."""
-    resume: bool = False
-    """Go on from the latest checkpoint, if there is one; with more --epochs or --steps than it had,
-    for longer."""
-    skip_damaged: bool = False
-    """Go on from an earlier checkpoint if the latest cannot be read."""
-
-    def __call__(self) -> None:
-        writable(self.out)
-        if self.resume and self.checkpoints is None:
-            raise ValueError("--resume needs --checkpoints FOLDER")
-        with joined(self.config.device) as device:
-            self._train(replace(self.config, device=device))
-
-    def _recipe(self, classes: int | None) -> Recipe:
-        """The recipe by that name, or a plain one, with what the options change."""
-        base = RECIPES[self.recipe] if self.recipe else Recipe()
-        loss = LOSSES[self.loss] if self.loss else base.loss
-        if self.times:
-            loss = partial(loss, times=TIMES[self.times])
-        path = PATHS[self.path]() if self.path else base.path
-        if self.sigma_min is not None:
-            if not isinstance(path, OTPath):
-                raise ValueError(f"--sigma-min is for an OTPath; this one is {path}")
-            path = replace(path, sigma_min=self.sigma_min)
-        couple = COUPLINGS[self.couple] if self.couple else base.couple
-        if self.label_weight is not None:
-            if not isinstance(couple, MinibatchOT):
-                raise ValueError(
-                    f"--label-weight is for --couple minibatch_ot; this is {describe(couple)}"
-                )
-            if classes is None:
-                raise ValueError("--label-weight needs --classes")
-            couple = replace(couple, label_weight=self.label_weight)
-        names = "base", "time_scale", "levels", "film_silu"
-        network = {name: getattr(self, name) for name in names} | {"num_classes": classes}
-        return Recipe(network, path, self.config, loss, couple)
-
-    def _train(self, config: TrainConfig) -> None:
-        data = load_images(self.data, root=self.root)
-        recipe = self._recipe(int(data.labels.max()) + 1 if self.classes else None)
-        torch.manual_seed(config.seed)  # the initial weights
-        net, path, predict = UNet(**recipe.network), recipe.path, predicted(recipe.loss)
-        history = {}
-        if self.start is not None:
-            previous = load_model(self.start)
-            _start_from(previous, net, path, predict)
-            history = {"start": {"weights": self.start, **previous.config["about"]}}
-        saved = None
-        if self.checkpoints is not None:
-            saved = Checkpoints(
-                self.checkpoints, self.every, self.keep, self.resume, self.skip_damaged
+def _recipe(o: Train, classes: int | None) -> Recipe:
+    """The recipe by that name, or a plain one, with what the options change."""
+    base = RECIPES[o.recipe] if o.recipe else Recipe()
+    loss = LOSSES[o.loss] if o.loss else base.loss
+    if o.times:
+        loss = partial(loss, times=TIMES[o.times])
+    path = PATHS[o.path]() if o.path else base.path
+    if o.sigma_min is not None:
+        if not isinstance(path, OTPath):
+            raise ValueError(f"--sigma-min is for an OTPath; this one is {path}")
+        path = replace(path, sigma_min=o.sigma_min)
+    couple = COUPLINGS[o.couple] if o.couple else base.couple
+    if o.label_weight is not None:
+        if not isinstance(couple, MinibatchOT):
+            raise ValueError(
+                f"--label-weight is for --couple minibatch_ot; this is {describe(couple)}"
             )
-        first = team().rank == 0  # the process that talks and writes
-        parameters = sum(p.numel() for p in net.parameters())
-        if first:
-            print(f"{data}; {parameters:,} parameters", flush=True)
-        for p in fit(
-            net, path, data, config, loss=recipe.loss, couple=recipe.couple, checkpoints=saved
-        ):
-            if first and not config.progress:  # otherwise the bar says the same
-                print(
-                    f"step {p.step}/{p.steps}  epoch {p.epoch}  loss {p.loss:.4f}  "
-                    f"{p.images_per_second:.0f} images/s  {p.remaining:.0f} s to go",
-                    flush=True,
-                )
-            last = p
-        if not first:
-            return
-        about = {
-            "data": data.name,
-            "images": len(data),
-            **about_training(replace(recipe, train=config), last),
-            **history,  # of the training before this one, which may have one itself
-        }
-        shape = tuple(data.pixels.shape[1:])
-        save_weights(FlowModel(last.ema, path, shape, about, predict=predict), self.out)
-        print(f"wrote {self.out}")
+        if classes is None:
+            raise ValueError("--label-weight needs --classes")
+        couple = replace(couple, label_weight=o.label_weight)
+    names = "base", "time_scale", "levels", "film_silu"
+    network = {name: getattr(o, name) for name in names} | {"num_classes": classes}
+    return Recipe(network, path, o.config, loss, couple)
+
+
+def _train(o: Train, config: TrainConfig) -> dict[str, Any] | None:
+    data = load_images(o.data, root=o.root)
+    recipe = _recipe(o, int(data.labels.max()) + 1 if o.classes else None)
+    torch.manual_seed(config.seed)  # the initial weights
+    net, path, predict = UNet(**recipe.network), recipe.path, predicted(recipe.loss)
+    history = {}
+    if o.start is not None:
+        previous = load_model(o.start)
+        _start_from(previous, net, path, predict)
+        history = {"start": {"weights": o.start, **previous.config["about"]}}
+    saved = None
+    if o.checkpoints is not None:
+        saved = Checkpoints(o.checkpoints, o.every, o.keep, o.resume, o.skip_damaged)
+    first = team().rank == 0  # the process that talks and writes
+    parameters = sum(p.numel() for p in net.parameters())
+    if first:
+        print(f"{data}; {parameters:,} parameters", flush=True)
+    for p in fit(
+        net, path, data, config, loss=recipe.loss, couple=recipe.couple, checkpoints=saved
+    ):
+        if first and not config.progress:  # otherwise the bar says the same
+            print(
+                f"step {p.step}/{p.steps}  epoch {p.epoch}  loss {p.loss:.4f}  "
+                f"{p.images_per_second:.0f} images/s  {p.remaining:.0f} s to go",
+                flush=True,
+            )
+        last = p
+    if not first:
+        return None
+    about = {
+        "data": data.name,
+        "images": len(data),
+        **about_training(replace(recipe, train=config), last),
+        **history,  # of the training before this one, which may have one itself
+    }
+    shape = tuple(data.pixels.shape[1:])
+    save_weights(FlowModel(last.ema, path, shape, about, predict=predict), o.out)
+    print(f"wrote {o.out}")
+    return {"out": str(o.out), "step": last.step, "loss": last.loss, **about}
 
 
 def _start_from(model: FlowModel, net: UNet, path: ProbabilityPath, predict: str) -> None:
