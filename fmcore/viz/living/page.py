@@ -90,7 +90,7 @@ _START = (
     "s.textContent=this.previousElementSibling.dataset.fmHost;document.head.append(s)}"
     "this.onload=this.onerror=null;fmShow(this)"
 )
-_NO_SCRIPT = "The figure that moves needs JavaScript; this picture shows how it begins."
+_NO_SCRIPT = "The living figure needs JavaScript; the picture shows one moment of it."
 
 
 def frame(

@@ -11,7 +11,7 @@ from nbconvert.preprocessors.sanitize import SanitizeHTML
 from fmcore.fields import Rotation
 from fmcore.viz import FlowFigure
 
-WORDS = "this picture shows how it begins"
+WORDS = "the picture shows one moment of it"
 # What GitHub lets through (github/html-pipeline, its default allowlist), as far as it matters here.
 GITHUB = {"div": [], "i": [], "img": ["src", "alt"], "figure": [], "figcaption": []}
 SANITIZERS = {

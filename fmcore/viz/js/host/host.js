@@ -5,7 +5,7 @@
 import { pageTheme, watchPage } from "./page_theme.js";
 
 const PATIENCE = 2000; // milliseconds in which a frame that has loaded must have asked
-const WORDS = "The living figure does not run in this browser; this picture shows how it begins.";
+const WORDS = "The living figure does not run in this browser; the picture shows one moment of it.";
 const STYLE =
   "@media print{.fm-frame{display:none!important}" +
   ".fm-still{visibility:visible!important;width:auto!important;height:auto!important}}";
@@ -29,7 +29,7 @@ export function figureHost() {
   const still = (frame) => /** @type {HTMLElement} */ (frame.previousElementSibling);
   /** @param {HTMLIFrameElement} frame */
   const giveUp = (frame) => {
-    still(frame).style.visibility = "";
+    Object.assign(still(frame).style, { visibility: "", height: "auto" });
     const note = Object.assign(document.createElement("p"), { textContent: WORDS });
     if (frames.delete(frame)) frame.replaceWith(note);
   };
