@@ -46,12 +46,16 @@ def site(browser):
 
 
 class Visit:
-    """A page of the book. Requests elsewhere are refused; `faults` lists what went wrong."""
+    """A page of the book. Requests elsewhere are refused; `faults` lists what went wrong.
 
-    def __init__(self, browser, site, path, **context):
+    `hash` is what follows its address; the script `first` runs before any other.
+    """
+
+    def __init__(self, browser, site, path, hash="", first="", **context):
         context = {"viewport": {"width": 1280, "height": 860}, **context}
         self.context, self.faults = browser.new_context(**context), []
         self.context.route("**/*", self._answer)
+        self.context.add_init_script(first)
         self.page = self.context.new_page()
         self.page.set_default_timeout(60_000)
         self._site = site
@@ -63,7 +67,7 @@ class Visit:
         self.page.on(
             "response", lambda r: r.status < 400 or self.faults.append(f"{r.status}: {r.url}")
         )
-        self.page.goto(f"{site}/{path}.html")
+        self.page.goto(f"{site}/{path}.html{hash}")
 
     def _answer(self, route):
         if route.request.url.startswith((self._site, "data:", "blob:")):
