@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 import struct
 import subprocess
 from pathlib import Path
@@ -105,9 +106,19 @@ def name_once(app: Sphinx, pagename: str, template: str, context: dict, doctree:
         context["docstitle"] = ""
 
 
+def save_downloads(app: Sphinx, exception: Exception | None) -> None:
+    """A source is downloaded, also where its host sends a type that a browser opens in a tab."""
+    for page in Path(app.outdir).rglob("*.html"):
+        text = page.read_text("utf-8")
+        saved = re.sub(r'(<a href="[^"]*_sources/[^"]+")(?! download)', r"\1 download", text)
+        if saved != text:
+            page.write_text(saved, "utf-8")
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     katex.render_latex = render_latex  # ty: ignore[invalid-assignment]
     app.connect("config-inited", show_repository)
     app.connect("doctree-resolved", set_image_sizes)
     app.connect("html-page-context", name_once)
+    app.connect("build-finished", save_downloads)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

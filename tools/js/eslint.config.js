@@ -21,7 +21,10 @@ export default [
       "prefer-const": "error",
     },
   },
-  { files: ["fmcore/viz/js/**"], languageOptions: { globals: globals.browser } },
+  {
+    files: ["fmcore/viz/js/**", "book/assets/*.js"],
+    languageOptions: { globals: globals.browser },
+  },
   {
     files: ["tests/viz/living/*.mjs", "tools/js/*.js"],
     languageOptions: { globals: globals.node },
