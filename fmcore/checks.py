@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import operator
 import reprlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -49,7 +49,7 @@ def real(name: str, value: Any, low: float = -math.inf, high: float = math.inf) 
         allowed = f"must lie in [{low:g}, {high:g})"
     else:
         allowed = "must be a finite number" + (f" >= {low:g}" if math.isfinite(low) else "")
-    number = _number(value)
+    number = as_number(value)
     if number is None:
         raise TypeError(f"{name} {allowed}, got {value!r}")
     if not (math.isfinite(number) and low <= number < high):  # NaN fails as well
@@ -64,7 +64,7 @@ def positive(name: str, value: Any) -> float:
     Traceback (most recent call last):
     ValueError: lr must be a finite number > 0, got 0
     """
-    number = _number(value)
+    number = as_number(value)
     if number is None:
         raise TypeError(f"{name} must be a finite number > 0, got {value!r}")
     if not 0 < number < math.inf:
@@ -72,7 +72,7 @@ def positive(name: str, value: Any) -> float:
     return number
 
 
-def _number(value: Any) -> float | None:
+def as_number(value: Any) -> float | None:
     """A number as a float; None for what is not one. A bool or a string is not."""
     if isinstance(value, str | bytes) or _is_bool(value):
         return None
@@ -231,23 +231,6 @@ def summary(result: Any, **fields: Any) -> str:
         for name, value in fields.items()
     )
     return f"{type(result).__name__}({', '.join(parts)})"
-
-
-def interval(t_span: Sequence[float]) -> tuple[float, float]:
-    """`(t0, t1)` as two finite floats.
-
-    >>> interval((0, 1))
-    (0.0, 1.0)
-    """
-    try:
-        t0, t1 = map(_number, t_span)
-    except (TypeError, ValueError):
-        t0 = t1 = None
-    if t0 is None or t1 is None:
-        raise TypeError(f"t_span must be two numbers (t0, t1), got {t_span!r}")
-    if not (math.isfinite(t0) and math.isfinite(t1)):
-        raise ValueError(f"t_span must be finite, got ({t0:g}, {t1:g})")
-    return t0, t1
 
 
 def batch_time(t: float | Tensor, x: Tensor) -> Tensor:

@@ -20,9 +20,10 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from fmcore.checks import flag, interval, positive, real, require_generator, shown, summary, whole
+from fmcore.checks import flag, positive, real, require_generator, shown, summary, whole
 from fmcore.solvers import ButcherTableau, VectorField, odeint
 from fmcore.solvers.field import CountedField, initial_state
+from fmcore.solvers.times import interval, moving
 
 __all__ = ["bits_per_dim", "continuity_residual", "divergence", "log_det", "log_likelihood"]
 
@@ -108,8 +109,8 @@ def log_det(
     logarithm is in float32 or better.
 
     With `create_graph` the result can be differentiated, in x and in what v depends on; left out,
-    it can be if x requires a gradient. The graph of all steps takes many times the memory, so that
-    none is built for the parameters of v unless it is asked for.
+    it can be if x or t_span requires a gradient. The graph of all steps takes many times the
+    memory, so that none is built for the parameters of v unless it is asked for.
 
     Raises as `odeint` and `divergence` do.
 
@@ -121,7 +122,8 @@ def log_det(
     e = _signs(x, divergence, probes, generator)
     d = math.prod(x.shape[1:])
     f = CountedField(v, x)
-    keep = x.requires_grad if create_graph is None else flag("create_graph", create_graph)
+    asked = x.requires_grad or moving(t_span) is not None
+    keep = asked if create_graph is None else flag("create_graph", create_graph)
 
     def together(state: Tensor, t: Tensor) -> Tensor:
         velocity, div = _velocity_and_divergence(f, state[:, :d].reshape(x.shape), t, e)
@@ -167,7 +169,8 @@ def log_likelihood(
     (-1.8379, tensor([[0., 0.]]))
     """
     _require_state("x1", x1)
-    t0, t1 = interval(t_span)
+    interval(t_span)
+    t0, t1 = t_span
     x0, back, nfe = log_det(
         v, x1, (t1, t0), divergence=divergence, probes=probes, generator=generator, method=method,
         steps=steps, step_size=step_size, rtol=rtol, atol=atol, max_steps=max_steps,

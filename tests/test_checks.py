@@ -14,7 +14,6 @@ from fmcore.checks import (
     finite,
     flag,
     floating,
-    interval,
     is_finite,
     label_tensor,
     labels_in_range,
@@ -266,35 +265,6 @@ def test_tensors_that_are_alike():
         like("y", [0.0], "x", x)
     with pytest.raises(TypeError, match="^x must be a tensor of a floating dtype, got torch.int64"):
         like("y", x, "x", x.long())
-
-
-@pytest.mark.parametrize("span", [(0, 1), [0, 1.0], np.array([0, 1]), torch.tensor([0.0, 1.0])])
-def test_an_interval_of_any_kind(span):
-    assert interval(span) == (0.0, 1.0) and {*map(type, interval(span))} == {float}
-    assert interval((1, -2.5)) == (1.0, -2.5)  # backward
-
-
-@pytest.mark.parametrize(
-    "span", [1.0, None, (0,), (0, 1, 2), "01", ("0", "1"), (False, True), (0, None), (0, 1j)]
-)
-def test_what_is_no_interval(span):
-    message = re.escape(f"t_span must be two numbers (t0, t1), got {span!r}")
-    with pytest.raises(TypeError, match=f"^{message}$"):
-        interval(span)
-
-
-@pytest.mark.parametrize(
-    ("span", "given"),
-    [
-        ((math.nan, 1), "(nan, 1)"),
-        ((0, math.inf), "(0, inf)"),
-        ((-math.inf, 0), "(-inf, 0)"),
-        ((-(10**400), 10**400), "(-inf, inf)"),
-    ],
-)
-def test_an_interval_is_finite(span, given):
-    with pytest.raises(ValueError, match=f"^t_span must be finite, got {re.escape(given)}$"):
-        interval(span)
 
 
 def test_labels_are_whole_numbers_of_the_batch():

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from fmcore.checks import positive, shown, whole
+from fmcore.solvers.times import stacked
 
 
 def number_of_steps(
@@ -45,7 +46,8 @@ def requested_times(
 ) -> tuple[list[float], float]:
     """The requested times, and how far rounding in their dtype may have moved them."""
     try:
-        asked = torch.as_tensor(t_eval, dtype=None if hasattr(t_eval, "dtype") else torch.float64)
+        times = stacked(t_eval)
+        asked = torch.as_tensor(times, dtype=None if hasattr(times, "dtype") else torch.float64)
     except (TypeError, ValueError, RuntimeError):
         asked = None
     named = isinstance(t_eval, Sequence) and any(isinstance(t, bool) for t in t_eval)
@@ -56,7 +58,7 @@ def requested_times(
     single = asked.is_floating_point() and asked.dtype != torch.float64
     slack = torch.finfo(torch.float32 if single else torch.float64).eps * max(abs(t0), abs(t1))
     sign = math.copysign(1.0, t1 - t0)
-    values = asked.tolist()
+    values = torch.func.debug_unwrap(asked.detach()).tolist()
     for t in values:
         # Written so that NaN fails as well.
         if not sign * (t0 - slack * sign) <= sign * t <= sign * (t1 + slack * sign):

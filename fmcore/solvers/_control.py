@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fmcore.checks import is_finite, positive, real, values
-from fmcore.solvers.field import CountedField
+from fmcore.solvers.field import VectorField
 from fmcore.solvers.tableaus import SOLVERS, ButcherTableau, Row
 
 
@@ -53,7 +53,7 @@ class ErrorControl:
         return min(10.0, max(0.2, 0.9 * max(err, 1e-99) ** (-1 / self.order)))
 
     @torch.no_grad()
-    def first_step(self, f: CountedField, x: Tensor, k1: Tensor, t0: float, t1: float) -> float:
+    def first_step(self, f: VectorField, x: Tensor, k1: Tensor, t0: float, t1: float) -> float:
         """The size of the first step, from the sizes of x, x' and x'' (Hairer et al., II.4)."""
         if not is_finite(k1):
             raise ValueError(f"NaN or infinity in v(x0, t0) at t0={t0:g}, before the first step")

@@ -12,6 +12,7 @@ from fmcore.checks import randn_like
 from fmcore.solvers._arguments import requested_times
 from fmcore.solvers._runge_kutta import advance
 from fmcore.solvers.tableaus import ButcherTableau
+from fmcore.solvers.times import moving, output_shifts
 
 
 class Output:
@@ -56,7 +57,11 @@ class Output:
 
 
 class DenseOutput(Output):
-    """By a method's continuous extension, from the slopes of the step."""
+    """By a method's continuous extension, from the slopes of the step.
+
+    With `ends`, or times, to be differentiated in, every state comes from it: those at the ends of
+    steps, which have no other derivative in time.
+    """
 
     def __init__(
         self,
@@ -65,14 +70,32 @@ class DenseOutput(Output):
         t0: float,
         t1: float,
         t_eval: Sequence[float] | Tensor,
+        ends: Tensor | None,
     ) -> None:
-        self.tableau = tableau
+        self.tableau, d = tableau, moving(t_eval)
+        self.moves = d is not None or ends is not None
         super().__init__(x0, t0, t1, t_eval)
+        if self.moves:
+            self.shifts = output_shifts(self.times, t0, t1, d, ends).to(x0)
+
+    def inside(self, t: float) -> bool:
+        return super().inside(t) or (self.moves and self.at(t))
+
+    def collect(
+        self, t: float, x: Tensor, slopes: Sequence[Tensor], t_new: float, x_new: Tensor
+    ) -> None:
+        if slopes or not self.moves:  # those at t0 come from the first step as well
+            super().collect(t, x, slopes, t_new, x_new)
 
     def between(
         self, theta: float, h: float, x: Tensor, slopes: Sequence[Tensor], x_new: Tensor
     ) -> Tensor:
-        return advance(x, h, self.tableau.dense_weights(theta), slopes)
+        if not self.moves:
+            return advance(x, h, self.tableau.dense_weights(theta), slopes)
+        self.tableau.dense_weights(0.0)  # raises where there is no continuous extension
+        at = theta + self.shifts[len(self.states)] / h
+        weights = (sum(c * at**j for j, c in enumerate(row, 1)) for row in self.tableau.dense or ())
+        return x + h * sum(w * k for w, k in zip(weights, slopes, strict=True))
 
 
 class BridgedOutput(Output):

@@ -30,6 +30,7 @@ from fmcore.paths import ProbabilityPath
 from fmcore.paths.path import check_field
 from fmcore.solvers.field import CountedField, VectorField, initial_state
 from fmcore.solvers.ode import Solution, not_finite
+from fmcore.solvers.times import constant
 from fmcore.tables import Table, check_callable
 
 
@@ -145,6 +146,7 @@ def _schedule(
     """The times of a grid, and a, b and log(a / b) there."""
     if grid is None or isinstance(grid, str):
         grid = GRIDS.find("grid", "uniform" if grid is None else grid)(path, steps)
+    constant("grid", grid)
     real_numbers("grid", grid)
     t = torch.as_tensor(grid, dtype=torch.float64, device="cpu")
     if t.shape != (steps + 1,):

@@ -8,8 +8,8 @@ explicit step serves them all: on a fixed grid, or with steps h chosen from the 
 
 where a step with err > 1 is rejected and tried again (Hairer, Norsett & Wanner 1993, II.4).
 
-Time may run backward. Everything is plain autograd: gradients with respect to x0 and to the
-parameters of v are those of the steps taken (discretise, then optimise).
+Time may run backward. Everything is plain autograd: gradients with respect to x0, to the
+parameters of v, and to times (`times.py`) are those of the steps taken (discretise, then optimise).
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fmcore.checks import interval, is_finite, summary
+from fmcore.checks import is_finite, summary
 from fmcore.solvers._arguments import number_of_steps
 from fmcore.solvers._control import ErrorControl
 from fmcore.solvers._output import DenseOutput, Output
 from fmcore.solvers._runge_kutta import Grid, stage_times, step, weighted_sum
 from fmcore.solvers.field import CountedField, VectorField, initial_state
 from fmcore.solvers.tableaus import ButcherTableau, find_tableau
+from fmcore.solvers.times import Stretched, interval, moving
 
 # A state that is not finite stays so: checking it after every 16 steps misses nothing, and checking
 # each would cost as much as a cheap field, more on a GPU.
@@ -58,7 +59,7 @@ class Solution:
 def odeint(
     v: VectorField,
     x0: Tensor,
-    t_span: tuple[float, float] = (0.0, 1.0),
+    t_span: tuple[float, float] | Tensor = (0.0, 1.0),
     *,
     method: str | ButcherTableau = "heun",
     steps: int | None = None,
@@ -82,6 +83,10 @@ def odeint(
                 is asked for a time inside its last step
     max_steps   the most steps that `step_size`, or `rtol` and `atol`, may lead to
 
+    t_span and t_eval may be, or hold, tensors that require a gradient: dx/dt1 = v(x, t1) and
+    dx/dt0 = -(dx/dx0) v(x0, t0), as exactly as the steps, which stretch with the interval. Then all
+    states at `t_eval` come from slopes within steps, those at the end of a step as well.
+
     The state is computed in float32 or better and returned in the dtype of x0, in which v sees it.
     If gradients are enabled, and x0 or the parameters of v ask for them, the graph of every step
     is kept, which takes memory: under `torch.no_grad()` none is.
@@ -101,23 +106,24 @@ def odeint(
     t0, t1 = interval(t_span)
     n = number_of_steps(t1 - t0, steps, step_size, rtol, atol, max_steps)
     f = CountedField(v, initial_state(x0))
-    start = x0.to(f.wide)
-    output = None if t_eval is None else DenseOutput(tableau, start, t0, t1, t_eval)
+    start, ends = x0.to(f.wide), moving(t_span)
+    field = f if ends is None else Stretched(f, t0, t1, ends)
+    output = None if t_eval is None else DenseOutput(tableau, start, t0, t1, t_eval, ends)
     x, accepted, rejected = start, 0, 0
     if n is None:
         control = ErrorControl.of(tableau, rtol, atol)
         if t0 != t1:
-            x, accepted, rejected = _adaptive(f, tableau, x, t0, t1, control, max_steps, output)
+            x, accepted, rejected = _adaptive(field, tableau, x, t0, t1, control, max_steps, output)
     elif t0 != t1:
         h = (t1 - t0) / n if step_size is None else math.copysign(step_size, t1 - t0)
-        x, accepted = _fixed(f, tableau, x, Grid(t0, t1, h, n), output), n
+        x, accepted = _fixed(field, tableau, x, Grid(t0, t1, h, n), output), n
     ts, xs = (None, None) if output is None else (y.to(x0.dtype) for y in output.stacked())
     x = x.to(x0.dtype)
     return Solution(x, t1, f.nfe, accepted, rejected, ts, xs)
 
 
 def _fixed(
-    f: CountedField,
+    f: VectorField,
     tableau: ButcherTableau,
     x: Tensor,
     grid: Sequence[float],
@@ -145,7 +151,7 @@ def _fixed(
 
 @torch.no_grad()
 def _first_bad_step(
-    f: CountedField, tableau: ButcherTableau, x: Tensor, grid: Sequence[float], i: int
+    f: VectorField, tableau: ButcherTableau, x: Tensor, grid: Sequence[float], i: int
 ) -> ValueError:
     """The error that names it: steps again from the state after `i` steps, checking each."""
     for t, t_new, times in stage_times(tableau, grid[i:], x):
@@ -165,7 +171,7 @@ def not_finite(i: int, grid: Sequence[float]) -> ValueError:
 
 
 def _adaptive(
-    f: CountedField,
+    f: VectorField,
     tableau: ButcherTableau,
     x: Tensor,
     t0: float,

@@ -21,12 +21,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fmcore.checks import interval, is_finite, randn_like, real, require_generator, whole
+from fmcore.checks import is_finite, randn_like, real, require_generator, whole
 from fmcore.solvers._output import BridgedOutput
 from fmcore.solvers._runge_kutta import Grid, stage_times
 from fmcore.solvers.field import CountedField, VectorField, initial_state
 from fmcore.solvers.ode import Solution, not_finite
 from fmcore.solvers.tableaus import HEUN
+from fmcore.solvers.times import constant, interval
 from fmcore.tables import Table, check_callable
 
 Step = Callable[[CountedField, CountedField, Tensor, Tensor, Tensor, float, Tensor], Tensor]
@@ -90,6 +91,8 @@ def sdeint(
     """
     step = SDE_METHODS.find("method", method)
     t0, t1 = interval(t_span)
+    constant("t_span", t_span)
+    constant("t_eval", t_eval)
     n = whole("steps", steps)
     require_generator(generator)
     f = CountedField(drift, initial_state(x0), "drift")

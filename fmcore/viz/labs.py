@@ -24,9 +24,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from fmcore.checks import interval, randn_like, require_generator, whole
+from fmcore.checks import randn_like, require_generator, whole
 from fmcore.sampling import DEFAULT_STEPS, counted, generate
 from fmcore.solvers import odeint
+from fmcore.solvers.times import interval
 
 from .checks import Extent, Method, as_array, by_name
 from .stills import plots
