@@ -208,13 +208,3 @@ def test_a_result_is_printed_in_a_line():
     assert repr(log_likelihood(one, x, method="euler", steps=2)) == (
         "Likelihood(log_prob=(5000,) float32, x0=(5000, 2) float32, nfe=2)"
     )
-
-
-def test_a_diffusion_that_is_a_plain_number_is_told_what_to_be():
-    with pytest.raises(
-        TypeError, match=r"must return a tensor, such as torch.tensor\(0.5\), got float"
-    ):
-        sdeint(
-            one, lambda x, t: 0.5, torch.zeros(1), (0.0, 1.0), method="euler_maruyama", steps=1,
-            generator=torch.Generator(),
-        )  # fmt: skip
