@@ -59,15 +59,18 @@ class DataUnavailable(RuntimeError):
 
 @dataclass(frozen=True)
 class ImageData:
-    """`pixels` `(N, 1, H, W)` as uint8 and `labels` `(N,)` as int64, and where they are from."""
+    """`pixels` `(N, C, H, W)` as uint8 and `labels` `(N,)` as int64, and where they are from."""
 
     pixels: Tensor
-    labels: Tensor
+    labels: Tensor | None
+    """None for images without classes."""
     name: str
     source: str
     """The folder of the files; of the embedded part, why it is not the whole set."""
     complete: bool = True
     """Whether these are all images of the split."""
+    classes: tuple[str, ...] = ()
+    """The names of the classes, if they have any."""
 
     def __len__(self) -> int:
         return len(self.pixels)

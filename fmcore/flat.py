@@ -21,6 +21,7 @@ from fmcore.fields import (
 
 # Modules of version 0.1 that have moved into a room: `fmcore.winds.Storm` still works.
 from fmcore.fields import targets as distributions  # noqa: F401
+from fmcore.folders import load_folder
 from fmcore.guidance import Guided
 from fmcore.images import dequantize, from_unit, image_grid, save_grid, to_unit
 from fmcore.losses import LOSSES, cfm_loss, prediction_loss, reference_loss
@@ -72,8 +73,8 @@ __all__ = [
     "ImageData", "MarginalField", "MinibatchOT", "OTPath", "ProbabilityPath", "Progress",
     "Recipe", "Solution", "TrainConfig", "UNet", "VPPath", "as_velocity", "bits_per_dim",
     "cfm_loss", "change_path", "clamp_time", "continuity_residual", "dequantize", "divergence",
-    "export_model", "fit", "from_unit", "generate", "image_grid", "load_images", "load_pretrained",
-    "load_weights", "log_det", "log_likelihood", "measured", "multistep", "odeint",
-    "prediction_loss", "reference_loss", "reflow_pairs", "same_marginals", "save_grid",
+    "export_model", "fit", "from_unit", "generate", "image_grid", "load_folder", "load_images",
+    "load_pretrained", "load_weights", "log_det", "log_likelihood", "measured", "multistep",
+    "odeint", "prediction_loss", "reference_loss", "reflow_pairs", "same_marginals", "save_grid",
     "save_weights", "sdeint", "slerp", "to_unit", "toy", "train",
 ]  # fmt: skip

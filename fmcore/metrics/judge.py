@@ -107,10 +107,13 @@ class Judge:
         find_device(device)
         self.classifier = copy.deepcopy(classifier or load_classifier()).to(device).eval()
         self.reader = copy.deepcopy(load_reader()).to(device)
+        self.train_labels = class_labels(self.train.labels, len(self.train), "labels")
         self.train_pixels = self.train.pixels.to(device).flatten(1).float() / 127.5
         self.features, self.probabilities = classify(test.pixels, self.classifier)
         reading = self.probabilities.argmax(1)
-        self.accuracy = _share(reading == test.labels.to(reading.device))
+        self.accuracy = _share(
+            reading == class_labels(test.labels, len(test), "labels").to(reading.device)
+        )
         self.readable = _share(reads(test.pixels, self.reader))
         self.test_nearest = nearest(test.pixels, self.train_pixels)
         self.bounds: dict[int, dict[str, float]] = {}
@@ -166,7 +169,7 @@ class Judge:
         """Floors and ceilings for `n` images."""
         if n not in self.bounds:
             spread = torch.linspace(0, len(self.train) - 1, n).round().long()
-            pixels, labels = self.train.pixels[spread].cpu(), self.train.labels[spread].cpu()
+            pixels, labels = self.train.pixels[spread].cpu(), self.train_labels[spread].cpu()
             g = torch.Generator().manual_seed(0)
             noise = torch.randint(256, pixels.shape, generator=g, dtype=torch.uint8)
             floor, _ = self._scores(pixels)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from fmcore.checks import randn_like
+from fmcore.data import ImageData
 from fmcore.devices import device_name
 from fmcore.images import to_unit
 from fmcore.losses import Loss, cfm_loss
@@ -86,9 +87,10 @@ def fit(
     All that is drawn here comes from `config.seed` (dropout inside a network does not): the same
     seed, data and initial weights on the same CPU give the same weights, bit for bit. With
     `checkpoints` this holds for a run that was killed and resumed as well; such a run is also saved
-    when it is interrupted (Ctrl-C) or left early. An iterable begins anew then. In processes started
-    by `torchrun` each works on its share of the batch (an iterable has to yield the same ones in
-    all), and the first saves; meanwhile `fmcore.training.team().rank` says which one this is.
+    when it is interrupted (Ctrl-C) or left early. An iterable begins anew then. In processes
+    started by `torchrun` each works on its share of the batch (an iterable has to yield the same
+    ones in all), and the first saves; meanwhile `fmcore.training.team().rank` says which one this
+    is.
 
     A training may be resumed with other `epochs` or `steps`, not fewer than are done: optimizer and
     average go on. At a constant learning rate that is the longer training, bit for bit. A cosine is
@@ -179,7 +181,8 @@ def train(
     FlowModel(_network(model), path, shape, predict=predict)
     *_, last = _steps(model, path, feed, config, loss, couple, optimizer, checkpoints, [])
     recipe = Recipe({}, path, config, loss, couple, optimizer)
-    about = {"data": feed.name, "images": feed.count, **about_training(recipe, last)}
+    names = {"classes": data.classes} if isinstance(data, ImageData) and data.classes else {}
+    about = {"data": feed.name, "images": feed.count, **names, **about_training(recipe, last)}
     trained = FlowModel(_network(last.ema), path, shape, about, predict=predict)
     return trained.eval().requires_grad_(False)
 

@@ -15,6 +15,7 @@ from values import (
     MLP,
     NAN,
     NET,
+    ONE_IMAGE,
     OT,
     OTHER,
     SPOILT,
@@ -279,4 +280,12 @@ TRAINING = [
     ),
 ]
 
-ROWS = [*NETWORKS, *TRAINING]
+FOLDERS = bad(
+    fmcore.load_folder,
+    dict(folder=ONE_IMAGE),
+    (dict(folder=HERE / "nowhere"), ValueError, "there is no folder"),
+    (dict(folder=DAMAGED), ValueError, "step-00000001.pt is no image that can be taken"),
+    (dict(folder=None), TypeError, "NoneType"),
+)
+
+ROWS = [*NETWORKS, *TRAINING, *FOLDERS]

@@ -9,6 +9,7 @@ from small import gen, noise, unet
 
 import fmcore
 from fmcore.data import ImageData
+from fmcore.images import save_grid
 
 NAN, INF = math.nan, math.inf
 X, IMAGES, FOUR = noise(3, 2), noise(2, 1, 8, 8), noise(4, 1, 8, 8)
@@ -31,6 +32,9 @@ NOWHERE = HERE / "nowhere" / "file.png"
 OTHER = HERE / "other.safetensors"
 OTHER.write_bytes(b"no weights")
 SAVED = HERE / "saved.safetensors"
+ONE_IMAGE = HERE / "one"
+ONE_IMAGE.mkdir()
+save_grid(IMAGES[:1], ONE_IMAGE / "0.png")
 DAMAGED = HERE / "damaged"
 DAMAGED.mkdir()
 (DAMAGED / "step-00000001.pt").write_bytes(b"no checkpoint")
