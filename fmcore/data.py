@@ -44,7 +44,7 @@ _CHECKSUMS = {
     },
     "KMNIST": {},  # not published: compared with the archive that torchvision leaves beside it
 }
-_TORCHVISION = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "kmnist": "KMNIST"}
+DATA_SETS = _TORCHVISION = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "kmnist": "KMNIST"}
 _COUNT = {"train": 60_000, "t10k": 10_000}
 _PATIENCE = 600.0  # seconds that a process waits for another one's download
 _SILENCE = 30.0  # seconds after which a server that sends nothing is given up

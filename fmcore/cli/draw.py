@@ -45,7 +45,8 @@ def sample(o: Sample) -> dict[str, Any]:
     model = _model(o)
     if not array:
         picture_channels(model.config["shape"])
-    label, columns = _labels(o, model.config["network"].get("num_classes"))
+    named = model.config["about"].get("classes", [])
+    label, columns = _labels(o, model.config["network"].get("num_classes"), named)
     images, nfe, seconds = draw(o, model, o.n, label, torch.Generator().manual_seed(o.seed))
     if array:
         write, stream = ARRAYS[file.suffix], io.BytesIO()
@@ -141,7 +142,7 @@ def _output(o: Sample) -> tuple[Path, bool]:
     return file, file.suffix in ARRAYS
 
 
-def _labels(o: Sample, classes: int | None) -> tuple[Tensor | None, int | None]:
+def _labels(o: Sample, classes: int | None, names: list[str]) -> tuple[Tensor | None, int | None]:
     """The labels, and how many images stand in a row."""
     if o.label is None:
         return None, o.columns
@@ -152,9 +153,10 @@ def _labels(o: Sample, classes: int | None) -> tuple[Tensor | None, int | None]:
             raise ValueError(f"--label all needs n of at least {classes}, one a class, got {o.n}")
         return torch.arange(o.n) % classes, classes if o.columns is None else o.columns
     try:
-        label = int(o.label)
+        label = names.index(o.label) if o.label in names else int(o.label)
     except ValueError:
-        raise ValueError(f"label must be a whole number or all, got {o.label!r}") from None
+        allowed = ", ".join(("a whole number", *names)) + " or all"
+        raise ValueError(f"label must be {allowed}, got {o.label!r}") from None
     if classes is not None and not 0 <= label < classes:
         raise ValueError(f"label must lie in [0, {classes - 1}], got {label}")
     return torch.full((o.n,), label), o.columns

@@ -132,8 +132,9 @@ class Sample(Draw):
     out: Path
     """Where they go: a picture (.png and others), or an array (n, *shape) in float32 (.npy, .pt).
     "-" is the standard output, as PNG; "-.npy" and the like in that format."""
-    label: Annotated[str | None, arg(metavar="INT|all")] = None
-    """The class, for a network that knows classes; all takes them in turn, a column each."""
+    label: Annotated[str | None, arg(metavar="INT|NAME|all")] = None
+    """The class, for a network that knows classes, by its number or, of a folder of images, by its
+    name; all takes them in turn, a column each."""
     columns: int | None = None
     """Images in a row."""
 
@@ -175,8 +176,9 @@ class Train(Command):
     times: TimesName | None = None
     """How t is drawn; left out, as the loss does. stratified is uniform, one t in each of
     batch_size equal slices."""
-    data: Literal["mnist", "fashion_mnist", "kmnist"] = "mnist"
-    """The data set."""
+    data: str = "mnist"
+    """The data set: mnist, fashion_mnist, kmnist, or a folder of images of one size, grey or RGB,
+    whose subfolders are classes."""
     root: Path | None = None
     """The folder of the data; otherwise FMCORE_DATA or the cache folder. "embedded" is the part of
     MNIST that comes with the library."""

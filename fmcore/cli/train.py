@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,8 +13,9 @@ import tyro
 
 from fmcore.cli.options import Train, to_stdout
 from fmcore.couplings import COUPLINGS, MinibatchOT
-from fmcore.data import load_images
+from fmcore.data import DATA_SETS, ImageData, load_images
 from fmcore.files import writable
+from fmcore.folders import load_folder
 from fmcore.losses import LOSSES, TIMES, describe, predicted
 from fmcore.networks import UNet
 from fmcore.paths import PATHS, OTPath, ProbabilityPath
@@ -42,9 +44,26 @@ def train(o: Train) -> dict[str, Any] | None:
         return _train(o, replace(o.config, device=device, progress=bar))
 
 
-def _recipe(o: Train, classes: int | None) -> Recipe:
+def _data(o: Train) -> ImageData:
+    """The data set of that name, or the images of a folder."""
+    if o.data in DATA_SETS:
+        return load_images(o.data, root=o.root)
+    if not Path(o.data).expanduser().is_dir():
+        names = ", ".join(DATA_SETS)
+        raise ValueError(f"data must be one of {names} or a folder of images, got {o.data!r}")
+    if o.root is not None:
+        raise ValueError("--root is for a data set with a name; --data is the folder itself")
+    return load_folder(o.data)
+
+
+def _recipe(o: Train, data: ImageData) -> Recipe:
     """The recipe by that name, or a plain one, with what the options change."""
     base = RECIPES[o.recipe] if o.recipe else Recipe()
+    classes, channels = None, data.pixels.shape[1]
+    if o.classes:
+        if data.labels is None:
+            raise ValueError(f"--classes needs them, and {o.data} has no subfolders: --no-classes")
+        classes = int(data.labels.max()) + 1
     loss = LOSSES[o.loss] if o.loss else base.loss
     if o.times:
         loss = partial(loss, times=TIMES[o.times])
@@ -63,13 +82,14 @@ def _recipe(o: Train, classes: int | None) -> Recipe:
             raise ValueError("--label-weight needs --classes")
         couple = replace(couple, label_weight=o.label_weight)
     names = "base", "time_scale", "levels", "film_silu"
-    network = {name: getattr(o, name) for name in names} | {"num_classes": classes}
+    network = {name: getattr(o, name) for name in names} | {"in_channels": channels}
+    network["num_classes"] = classes
     return Recipe(network, path, o.config, loss, couple)
 
 
 def _train(o: Train, config: TrainConfig) -> dict[str, Any] | None:
-    data = load_images(o.data, root=o.root)
-    recipe = _recipe(o, int(data.labels.max()) + 1 if o.classes else None)
+    data = _data(o)
+    recipe = _recipe(o, data)
     torch.manual_seed(config.seed)  # the initial weights
     net, path, predict = UNet(**recipe.network), recipe.path, predicted(recipe.loss)
     history = {}
@@ -99,6 +119,7 @@ def _train(o: Train, config: TrainConfig) -> dict[str, Any] | None:
     about = {
         "data": data.name,
         "images": len(data),
+        **({"classes": data.classes} if data.classes else {}),
         **about_training(replace(recipe, train=config), last),
         **history,  # of the training before this one, which may have one itself
     }
