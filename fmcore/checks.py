@@ -272,7 +272,12 @@ def expand_time(t: float | Tensor, x: Tensor) -> Tensor:
     >>> expand_time(torch.tensor([0.0, 1.0]), torch.zeros(2, 1, 28, 28)).shape
     torch.Size([2, 1, 1, 1])
     """
-    return batch_time(t, x).reshape(-1, *(1,) * (x.ndim - 1))
+    return beside(batch_time(t, x), x)
+
+
+def beside(t: Tensor, x: Tensor) -> Tensor:
+    """Numbers `(B,)`, one for each row of x, as `(B, 1, ..., 1)`."""
+    return t.reshape(-1, *(1,) * (x.ndim - 1))
 
 
 def label_tensor(label: Any, n: int, name: str = "label") -> Tensor:

@@ -1,5 +1,6 @@
 """Velocity fields of chapters 1, 4 and 7: winds, targets, and the marginal fields between them."""
 
+from fmcore.fields.flow_map import FlowMap
 from fmcore.fields.marginal import MarginalField
 from fmcore.fields.pairs import PairField
 from fmcore.fields.targets import Empirical, GaussianMixture
@@ -7,6 +8,7 @@ from fmcore.fields.winds import Rotation, Saddle, Shear, Storm, Sum, Uniform, Vo
 
 __all__ = [
     "Empirical",
+    "FlowMap",
     "GaussianMixture",
     "MarginalField",
     "PairField",

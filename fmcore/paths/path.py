@@ -226,11 +226,11 @@ def _checked(path: ProbabilityPath, device: torch.device) -> None:
 def _derivative(schedule: Callable[[Tensor], Tensor], t: Tensor) -> Tensor:
     """d schedule / dt at each of the times, in forward mode."""
     t = t.contiguous()  # a time that was expanded over a batch has no place for a tangent
-    return _forward_mode()(schedule, (t,), (torch.ones_like(t),))[1]
+    return forward_mode()(schedule, (t,), (torch.ones_like(t),))[1]
 
 
 @cache
-def _forward_mode() -> Callable[..., Any]:
+def forward_mode() -> Callable[..., Any]:
     """`torch.func.jvp` after its first use, in which torch warns of a part of its own."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated", FutureWarning)
