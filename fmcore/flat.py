@@ -14,6 +14,7 @@ from fmcore.editing import slerp
 from fmcore.export import export_model
 from fmcore.fields import (
     Empirical,
+    FlowMap,
     GaussianMixture,
     MarginalField,
     winds,  # noqa: F401
@@ -21,12 +22,13 @@ from fmcore.fields import (
 
 # Modules of version 0.1 that have moved into a room: `fmcore.winds.Storm` still works.
 from fmcore.fields import targets as distributions  # noqa: F401
+from fmcore.flowmaps import RULES, flow_map_loss, jump
 from fmcore.folders import load_folder
 from fmcore.guidance import Guided
 from fmcore.images import dequantize, from_unit, image_grid, save_grid, to_unit
 from fmcore.losses import LOSSES, cfm_loss, prediction_loss, reference_loss
 from fmcore.models import clamp_time
-from fmcore.networks import MLP, NETWORKS, UNet
+from fmcore.networks import MLP, NETWORKS, TwoTimes, UNet
 from fmcore.paths import (
     PATHS,
     PREDICTIONS,
@@ -68,13 +70,14 @@ from fmcore.weights import FlowModel, load_pretrained, load_weights, save_weight
 
 __all__ = [
     "COUPLINGS", "GRIDS", "LOSSES", "MLP", "NETWORKS", "PATHS", "PREDICTIONS", "RECIPES",
-    "SDE_METHODS", "SOLVERS", "ButcherTableau", "CheckpointError", "Checkpoints", "CosinePath",
-    "DataUnavailable", "Empirical", "FixedPairs", "FlowModel", "GaussianMixture", "Guided",
-    "ImageData", "MarginalField", "MinibatchOT", "OTPath", "ProbabilityPath", "Progress",
-    "Recipe", "Solution", "TrainConfig", "UNet", "VPPath", "as_velocity", "bits_per_dim",
-    "cfm_loss", "change_path", "clamp_time", "continuity_residual", "dequantize", "divergence",
-    "export_model", "fit", "from_unit", "generate", "image_grid", "load_folder", "load_images",
+    "RULES", "SDE_METHODS", "SOLVERS", "ButcherTableau", "CheckpointError", "Checkpoints",
+    "CosinePath", "DataUnavailable", "Empirical", "FixedPairs", "FlowMap", "FlowModel",
+    "GaussianMixture", "Guided", "ImageData", "MarginalField", "MinibatchOT", "OTPath",
+    "ProbabilityPath", "Progress", "Recipe", "Solution", "TrainConfig", "TwoTimes", "UNet",
+    "VPPath", "as_velocity", "bits_per_dim", "cfm_loss", "change_path", "clamp_time",
+    "continuity_residual", "dequantize", "divergence", "export_model", "fit", "flow_map_loss",
+    "from_unit", "generate", "image_grid", "jump", "load_folder", "load_images",
     "load_pretrained", "load_weights", "log_det", "log_likelihood", "measured", "multistep",
-    "odeint", "prediction_loss", "reference_loss", "reflow_pairs", "same_marginals", "save_grid",
-    "save_weights", "sdeint", "slerp", "to_unit", "toy", "train",
+    "odeint", "prediction_loss", "reference_loss", "reflow_pairs", "same_marginals",
+    "save_grid", "save_weights", "sdeint", "slerp", "to_unit", "toy", "train",
 ]  # fmt: skip

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from fmcore.checks import finite, floating, real
-from fmcore.models import evaluate, takes_label
+from fmcore.checks import beside, finite, floating, real
+from fmcore.models import evaluate, mean_velocity, no_label, takes_label
 
 __all__ = ["Guided"]
 
@@ -53,7 +54,7 @@ class Guided(nn.Module):
         if isinstance(scale, Tensor):
             if len(scale) != len(x):
                 raise ValueError(f"there are {len(scale)} scales for {len(x)} samples")
-            scale = scale.to(conditional).reshape(-1, *(1,) * (x.ndim - 1))
+            scale = beside(scale.to(conditional), x)
         elif scale == 1:
             return conditional
         return torch.lerp(self.model(x, t), conditional, scale)
@@ -66,3 +67,26 @@ def per_sample(name: str, value: Any) -> float | Tensor:
     if value.ndim > 1:
         raise ValueError(f"{name} must be a number or have shape (B,), got {tuple(value.shape)}")
     return finite(name, floating(name, value))
+
+
+def guided_towards(
+    v: Tensor,
+    net: Callable[..., Tensor],
+    x: Tensor,
+    t: Tensor,
+    label: Tensor | None,
+    scale: float,
+) -> Tensor:
+    """What a flow map learns so that its jumps are guided: scale v + (1 - scale) u(x, t, t).
+
+    v is the velocity of the class, and `net(x, t, t)` asks for none (Geng et al. 2025, sec. 4.2).
+    Rows that have no class keep their v.
+    """
+    if scale == 1 or label is None:
+        return v
+    guided = torch.lerp(mean_velocity(net, x, t, t, None), v, scale)
+    none = no_label(net)
+    if none is None:
+        return guided
+    without = label.isnan().all(1) if label.is_floating_point() else label == none
+    return torch.where(beside(without, x), v, guided)

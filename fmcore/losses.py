@@ -38,8 +38,9 @@ from fmcore.paths.predictions import MARGIN
 from fmcore.tables import Table, check_callable
 
 __all__ = [
-    "LOSSES", "TIMES", "cfm_loss", "inner_times", "logit_normal_times", "prediction_loss",
-    "reference_loss", "reference_weight", "stratified_times", "uniform_times",
+    "LOSSES", "TIMES", "cfm_loss", "inner_times", "logit_normal_times", "pairs_to_the_end",
+    "prediction_loss", "reference_loss", "reference_weight", "sorted_pairs", "stratified_times",
+    "uniform_times",
 ]  # fmt: skip
 
 Loss = Callable[..., Tensor]
@@ -76,6 +77,20 @@ def logit_normal_times(x: Tensor, generator: torch.Generator | None) -> Tensor:
     """log(t / (1 - t)) ~ N(0, 1) (Esser et al. 2024, eq. 19, with m = 0 and s = 1)."""
     wide = torch.promote_types(x.dtype, torch.float32)
     return randn_like(x.new_empty(len(x), dtype=wide), generator).sigmoid()
+
+
+def sorted_pairs(x: Tensor, generator: torch.Generator | None, diagonal: float = 0.5) -> Tensor:
+    """Times s <= t `(B, 2)`: two uniform ones in order, or twice the same in a share `diagonal`."""
+    diagonal = real("diagonal", diagonal, 0, 1)
+    s, t, u = (rand_time(x, generator) for _ in range(3))
+    s, t = torch.minimum(s, t), torch.maximum(s, t)
+    return torch.stack([torch.where(u < diagonal, t, s), t], dim=1)
+
+
+def pairs_to_the_end(x: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Times `(B, 2)`: s uniform and t = 1, the only jumps that a consistency model makes."""
+    s = rand_time(x, generator)
+    return torch.stack([s, torch.ones_like(s)], dim=1)
 
 
 TIMES: Table[Times] = Table(
@@ -117,11 +132,11 @@ def cfm_loss(
     >>> round(cfm_loss(lambda x, t: 0 * x, OTPath(), x1, generator=g).item())  # 3^2 + 1
     10
     """
-    _check(net, path, x1, times)
+    check_batch(net, path, x1, times)
     x0 = randn_like(x1, generator) if x0 is None else x0
     t = times(x1, generator) if t is None else t
     v, ut = _answers(net, path, x1, x0, t, label)
-    return _mean((v - ut).square(), weight)
+    return mean_of_rows((v - ut).square(), weight)
 
 
 def reference_weight(t: Tensor) -> Tensor:
@@ -157,7 +172,7 @@ def reference_loss(
     aims at a median rather than at the mean that the theorem asks for. A `weight` that is given
     takes the place of `weights(t)`. Arguments, result and errors otherwise as for `cfm_loss`.
     """
-    _check(net, path, x1, times, weights)
+    check_batch(net, path, x1, times, weights)
     positive("beta", beta)
     real("penalty", penalty, 0)
     t = batch_time(times(x1, generator) if t is None else t, x1)
@@ -165,7 +180,7 @@ def reference_loss(
     v, ut = _answers(net, path, x1, x0, t, label)
     weight = weights(t) if weight is None else weight
     robust = torch.nn.functional.smooth_l1_loss(v, ut, beta=beta, reduction="none")
-    return _mean(robust, weight) + penalty * v.square().mean()
+    return mean_of_rows(robust, weight) + penalty * v.square().mean()
 
 
 def prediction_loss(
@@ -198,14 +213,14 @@ def prediction_loss(
     >>> round(loss(predict="data").item()), round(loss(predict="noise").item())
     (9, 1)
     """
-    _check(net, path, x1, times)
+    check_batch(net, path, x1, times)
     x0 = randn_like(x1, generator) if x0 is None else x0
     t = times(x1, generator) if t is None else t
     q, target = _answers(net, path, x1, x0, t, label, predict)
     each = (q - target).square()
     if measure not in (None, predict):
         each = each * error_weight(path, expand_time(t, x1), predict=predict, measure=measure)
-    return _mean(each, weight)
+    return mean_of_rows(each, weight)
 
 
 LOSSES: Table[Loss] = Table(
@@ -269,7 +284,7 @@ def describe(function: Callable[..., Any] | None) -> str:
     return getattr(function, "__name__", type(function).__name__ if anonymous else repr(function))
 
 
-def _check(net: Any, path: Any, x1: Any, *functions: Any) -> None:
+def check_batch(net: Any, path: Any, x1: Any, *functions: Any) -> None:
     """Raises unless `x1` is a batch of numbers, and the rest is of its kind."""
     if not callable(net):
         raise TypeError(f"net must be callable as net(x, t), got {type(net).__name__}")
@@ -285,7 +300,7 @@ def _check(net: Any, path: Any, x1: Any, *functions: Any) -> None:
         raise ValueError(f"there is no loss of an empty batch, got shape {tuple(x1.shape)}")
 
 
-def _mean(each: Tensor, weight: Tensor | None) -> Tensor:
+def mean_of_rows(each: Tensor, weight: Tensor | None) -> Tensor:
     """The mean of `each` `(B, *shape)`, with its rows weighted."""
     if weight is None:
         return each.mean()

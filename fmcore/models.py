@@ -19,7 +19,16 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from fmcore.checks import class_labels, condition_vectors, finite, labels_in_range, real_numbers
+from fmcore.checks import (
+    batch_time,
+    class_labels,
+    condition_vectors,
+    finite,
+    floating,
+    labels_in_range,
+    like,
+    real_numbers,
+)
 
 __all__ = ["clamp_time", "classes", "condition_dim", "sample_shape", "takes_label"]
 
@@ -154,19 +163,79 @@ def evaluate(model: Callable[..., Tensor], x: Tensor, t: Any, label: Any) -> Ten
     return model(x, t, label)
 
 
+def takes_two_times(model: Any) -> bool:
+    """Whether `model(x, s, t)` works, as for a flow map; what cannot tell is taken at its word.
+
+    >>> takes_two_times(lambda x, s, t: x), takes_two_times(lambda x, t, label=None: x)
+    (True, False)
+    """
+    for layer in layers(model):
+        names, _ = _arguments(layer)
+        if "*" not in names[:3]:
+            return len(names) >= 3 and names[2] not in LABEL_NAMES
+    return True
+
+
+def flow_map(model: Any) -> Any:
+    """The network inside a model that is a flow map and says so, `two_times = True`; else None."""
+    return next((layer for layer in layers(model) if getattr(layer, "two_times", False)), None)
+
+
+def check_two_times(net: Any) -> None:
+    """Raises unless `net` can be called as `net(x, s, t)`."""
+    if not callable(net) or not takes_two_times(net):
+        raise TypeError(
+            "a flow map is called as net(x, s, t), with the times where a jump starts and ends; "
+            f"{type(net).__name__} takes one time"
+        )
+
+
+def mean_velocity(
+    net: Callable[..., Tensor], x: Tensor, s: Tensor, t: Tensor, label: Tensor | None
+) -> Tensor:
+    """`net(x, s, t)`, or `net(x, s, t, label)`, if it has the shape of `x`; in the dtype of `x`."""
+    u = net(x, s, t) if label is None else net(x, s, t, label)
+    u = floating("net(x, s, t)", u).to(x.dtype)  # under autocast a network answers in bfloat16
+    like("net(x, s, t)", u, "x", x)
+    return u
+
+
+def time_pair(t: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+    """s and t `(B,)` from a pair or a tensor `(B, 2)`, if s <= t."""
+    if isinstance(t, Tensor):
+        if t.shape != (len(x), 2):
+            raise ValueError(f"t must hold s and t, shape ({len(x)}, 2), got {tuple(t.shape)}")
+        t = t.unbind(dim=1)
+    if not (isinstance(t, tuple | list) and len(t) == 2):
+        raise TypeError(f"t must be a pair (s, t) or a tensor ({len(x)}, 2), got {t!r}")
+    s, t = (batch_time(time, x).contiguous() for time in t)  # each row with a slope of its own
+    if s.device.type == "cpu" and bool((s > t).any()):
+        i = int((s > t).nonzero()[0])
+        raise ValueError(f"a jump goes forward, s <= t, got s = {s[i]:g} and t = {t[i]:g}")
+    return s, t
+
+
 def _third_argument(layer: Any, position: int = 3) -> str | None:
     """How a label gets in: by its position "3", by name alone, or "*" with any others; or None."""
+    positional, named = _arguments(layer)
+    if "*" in positional[:position]:
+        return "*"
+    if len(positional) >= position:
+        return str(position)
+    return next((name for name in LABEL_NAMES if name in named), None)
+
+
+def _arguments(layer: Any) -> tuple[list[str], list[str]]:
+    """The names of what a layer takes by position, with "*" for any others; and all names."""
     try:
         signature = inspect.signature(layer.forward if isinstance(layer, nn.Module) else layer)
     except (TypeError, ValueError):  # of something compiled, Python cannot tell
-        return "*"
+        return ["*"], []
     kinds = {name: p.kind for name, p in signature.parameters.items()}
+    any_others = inspect.Parameter.VAR_POSITIONAL
     by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    if sum(kind in by_position for kind in kinds.values()) >= position:
-        return str(position)
-    if inspect.Parameter.VAR_POSITIONAL in kinds.values():
-        return "*"
-    return next((name for name in LABEL_NAMES if name in kinds), None)
+    positional = [name for name, kind in kinds.items() if kind in by_position]
+    return positional + ["*"] * (any_others in kinds.values()), list(kinds)
 
 
 def sample_shape(model: Any) -> tuple[int, ...] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -16,8 +16,9 @@ from fmcore.checks import (
     require_generator,
     whole,
 )
+from fmcore.flowmaps import jump
 from fmcore.guidance import Guided, per_sample
-from fmcore.models import evaluate, evaluating, home, label_for, sample_shape
+from fmcore.models import evaluate, evaluating, flow_map, home, label_for, sample_shape
 from fmcore.solvers import ButcherTableau, Solution, VectorField, odeint
 
 __all__ = ["counted", "generate", "solve_in_two"]
@@ -48,7 +49,8 @@ def generate(
         x1 = x0 + int_0^1 model(x_t, t) dt
 
     `steps` steps of `method` (default: 5), or adaptive ones with `rtol` and `atol`. `last_step`
-    is the method of the last of the `steps`, if it is to be another (see `solve_in_two`).
+    is the method of the last of the `steps`, if it is to be another (see `solve_in_two`). A flow
+    map, such as `TwoTimes`, makes `steps` jumps instead (default: 1), and needs no method.
 
     The noise is drawn from `generator`, or given as `x0` `(n, *shape)`; it determines the result,
     which has the device and dtype of the model's weights, or else those of `x0`. `label` is the
@@ -81,6 +83,40 @@ def generate(
     device, dtype = home(model) or (x0.device, x0.dtype)
     label = None if label is None else label_for(model, label, n).to(device)
     guidance = _guidance(guidance, label, n)
+    arrive = _route(model, guidance, method, steps, rtol, atol, last_step)
+    samples = []
+    with evaluating(model):
+        for first in range(0, n, batch_size):
+            rows = slice(first, first + batch_size)
+            y = None if label is None else label[rows]
+            scale = guidance[rows] if isinstance(guidance, Tensor) else guidance
+            samples.append(arrive(x0[rows].to(device, dtype), y, scale))
+    x1 = torch.cat(samples)
+    is_image = x1.ndim == 4
+    return x1.clamp(-1, 1) if (is_image if clamp is None else clamp) else x1
+
+
+def _route(
+    model: VectorField,
+    guidance: float | Tensor,
+    method: str | ButcherTableau,
+    steps: int | None,
+    rtol: float | None,
+    atol: float | None,
+    last_step: str | ButcherTableau | None,
+) -> Callable[[Tensor, Tensor | None, float | Tensor], Tensor]:
+    """From noise, a label and the scale of guidance to samples."""
+    network = flow_map(model)
+    if network is not None:
+        if method != "midpoint" or not (rtol is atol is last_step is None):
+            raise ValueError(
+                "a flow map jumps: method, rtol, atol and last_step are those of a velocity field"
+            )
+        if isinstance(guidance, Tensor) or guidance != 1:
+            raise ValueError("a flow map is guided in its training: see `flow_map_loss`")
+        return lambda noise, label, scale: jump(
+            network, noise, 1 if steps is None else steps, label=label
+        )
     if steps is None and rtol is None and atol is None:
         steps = DEFAULT_STEPS
     solve = partial(odeint, method=method, steps=steps, rtol=rtol, atol=atol)
@@ -88,18 +124,12 @@ def generate(
         if rtol is not None or atol is not None:
             raise ValueError("last_step is that of a number of steps; rtol and atol have none")
         solve = partial(solve_in_two, method=method, steps=steps, last_step=last_step)
-    samples = []
-    with evaluating(model):
-        for first in range(0, n, batch_size):
-            rows = slice(first, first + batch_size)
-            y = None if label is None else label[rows]
-            scale = guidance[rows] if isinstance(guidance, Tensor) else guidance
-            v = model if label is None else Guided(model, scale)
-            noise = x0[rows].to(device, dtype)
-            samples.append(solve(lambda x, t, v=v, y=y: evaluate(v, x, t, y), noise).x)
-    x1 = torch.cat(samples)
-    is_image = x1.ndim == 4
-    return x1.clamp(-1, 1) if (is_image if clamp is None else clamp) else x1
+
+    def along_the_field(noise: Tensor, label: Tensor | None, scale: float | Tensor) -> Tensor:
+        v = model if label is None else Guided(model, scale)
+        return solve(lambda x, t: evaluate(v, x, t, label), noise).x
+
+    return along_the_field
 
 
 def solve_in_two(

@@ -18,9 +18,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from fmcore.checks import whole
+from fmcore.checks import batch_time, whole
 from fmcore.files import ASSETS, replacing, writable
-from fmcore.models import evaluate, layers
+from fmcore.models import evaluate, flow_map, layers, mean_velocity
 from fmcore.networks import NETWORKS
 from fmcore.paths import PATHS, PREDICTIONS, ProbabilityPath, check_once
 from fmcore.paths.predictions import calm_span, predicted_velocity
@@ -37,7 +37,8 @@ class FlowModel(nn.Module):
     `shape` is that of one sample, e.g. (1, 28, 28); `about` holds whatever else is worth knowing
     (data, recipe, seed, device, time) as plain JSON values. `.config` is all but the weights: what
     is accepted here can be saved. Of a network that was trained to `predict` something else than
-    the velocity, a key of `PREDICTIONS`, `as_velocity` makes the field.
+    the velocity, a key of `PREDICTIONS`, `as_velocity` makes the field. A flow map `net(x, s, t)`
+    is the field `net(x, t, t)`, and `generate` jumps with it.
 
     Raises `ValueError` if `predict` is no such key, `TypeError` if the network or the path is in no
     table, if the network has no `config` that builds it anew, or if a value cannot be written as
@@ -98,7 +99,10 @@ class FlowModel(nn.Module):
         self.config = json.loads(json.dumps(self.config, default=_plain))
 
     def forward(self, x: Tensor, t: float | Tensor, label: Tensor | None = None) -> Tensor:
-        if self.span is None:
+        if flow_map(self.net) is not None:
+            now = batch_time(t, x)
+            v = mean_velocity(self.net, x, now, now, label)
+        elif self.span is None:
             v = evaluate(self.net, x, t, label)
         else:
             v = predicted_velocity(

@@ -5,6 +5,7 @@ from torch import nn
 from fmcore.networks.blocks import ResBlock
 from fmcore.networks.embedding import ConditionEmbedding, TimeEmbedding
 from fmcore.networks.mlp import MLP
+from fmcore.networks.two_times import TwoTimes
 from fmcore.networks.unet import UNet
 from fmcore.tables import Table
 
@@ -16,7 +17,9 @@ def _check_network(name: str, network: type[nn.Module]) -> None:
         raise ValueError(f"network {network.__name__} must be called so in NETWORKS, not {name!r}")
 
 
-NETWORKS: Table[type[nn.Module]] = Table("network", _check_network, UNet=UNet, MLP=MLP)
+NETWORKS: Table[type[nn.Module]] = Table(
+    "network", _check_network, UNet=UNet, MLP=MLP, TwoTimes=TwoTimes
+)
 """The networks by name. Weight files find a network here; its `config` builds it anew.
 
 One of your own is a class whose `config` holds the arguments it was built with. Added by
@@ -27,4 +30,6 @@ One of your own is a class whose `config` holds the arguments it was built with.
 it can be saved, and loaded wherever the same lines have run before: a file brings no code.
 """
 
-__all__ = ["MLP", "NETWORKS", "ConditionEmbedding", "ResBlock", "TimeEmbedding", "UNet"]
+__all__ = [
+    "MLP", "NETWORKS", "ConditionEmbedding", "ResBlock", "TimeEmbedding", "TwoTimes", "UNet",
+]  # fmt: skip

@@ -138,9 +138,17 @@ def one_condition(num_classes: int | None, condition_dim: int | None) -> dict[st
 
 
 def conditioned(
-    embedding: Tensor, embed_label: ConditionEmbedding | None, label: Tensor | None
+    embedding: Tensor,
+    embed_label: ConditionEmbedding | None,
+    label: Tensor | None,
+    also: Tensor | None = None,
 ) -> Tensor:
-    """The embedding of time `(B, dim)` plus that of the label, in a network that has conditions."""
+    """The embedding of time `(B, dim)` plus that of the label, in a network that has conditions.
+
+    And `also` that of another time, in one that has two.
+    """
+    if also is not None:
+        embedding = embedding + also
     if embed_label is not None:
         return embedding + embed_label(label, embedding.shape[0])
     if label is not None:

@@ -55,11 +55,16 @@ class MLP(nn.Module):
             self.layers.extend([nn.Linear(hidden, hidden), nn.SiLU()])
         self.layers.append(nn.Linear(hidden, dim))
 
-    def forward(self, x: Tensor, t: float | Tensor, label: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        t: float | Tensor,
+        label: Tensor | None = None,
+        also: Tensor | None = None,
+    ) -> Tensor:
         dim, x = self.config["dim"], like_weights("x", x, next(self.parameters()))
         if x.ndim != 2 or x.shape[1] != dim:
             raise ValueError(f"x must have shape (B, {dim}), got {tuple(x.shape)}")
-        embedding = conditioned(
-            self.embed_time(batch_time(t, x)).to(x.dtype), self.embed_label, label
-        )
+        waves = self.embed_time(batch_time(t, x)).to(x.dtype)
+        embedding = conditioned(waves, self.embed_label, label, also)
         return self.layers(torch.cat([x, embedding], dim=-1))

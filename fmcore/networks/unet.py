@@ -93,7 +93,13 @@ class UNet(nn.Module):
         # rounds differently: a network that is saved and loaded must give the same bits.
         self.to(memory_format=torch.channels_last)
 
-    def forward(self, x: Tensor, t: float | Tensor, label: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        t: float | Tensor,
+        label: Tensor | None = None,
+        also: Tensor | None = None,
+    ) -> Tensor:
         x = like_weights("x", x, self.enter.weight)
         channels, unit = self.config["in_channels"], 2 ** (self.config["levels"] - 1)
         if x.ndim != 4 or x.shape[1] != channels or x.shape[2] % unit or x.shape[3] % unit:
@@ -101,7 +107,8 @@ class UNet(nn.Module):
                 f"x must have shape (B, {channels}, H, W) with H and W multiples of {unit}, "
                 f"got {tuple(x.shape)}"
             )
-        embedding = conditioned(self.embed_time(batch_time(t, x)), self.embed_label, label)
+        waves = self.embed_time(batch_time(t, x))
+        embedding = conditioned(waves, self.embed_label, label, also)
         h1 = self.block1(self.enter(x), embedding)  # (B, base, H, W)
         h2 = self.block2(self.down(h1), embedding)  # (B, 2 base, H/2, W/2)
         if self.below is not None:

@@ -3,6 +3,7 @@
 import in_couplings
 import in_fields
 import in_figures
+import in_flowmaps
 import in_multistep
 import in_pair_figure
 import in_paths
@@ -23,6 +24,7 @@ ROOMS = (
     in_solvers,
     in_multistep,
     in_couplings,
+    in_flowmaps,
     in_training,
     in_sampling,
     in_figures,

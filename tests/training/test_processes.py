@@ -3,14 +3,16 @@
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from small import config, points, weights
 
-from fmcore.losses import LOSSES, cfm_loss
-from fmcore.networks import MLP
+from fmcore.flowmaps import flow_map_loss
+from fmcore.losses import LOSSES, cfm_loss, sorted_pairs
+from fmcore.networks import MLP, TwoTimes
 from fmcore.paths import OTPath
 from fmcore.training import Checkpoints, Team, fit
 from fmcore.training.feed import feed_of
@@ -19,6 +21,7 @@ from fmcore.training.state import TrainingState
 HELPERS = [str(folder) for folder in Path(__file__).parents[:2]]  # of this file and of `small`
 CONFIG = config(steps=16, batch_size=24, lr=1e-2, clip=1.0)
 DATA = points("pinwheel", 96)
+HOW = {**LOSSES, "mean flow": partial(flow_map_loss, rule="mean_flow", times=sorted_pairs)}
 
 # What every process of these tests does. Process 1 is killed in the middle of step 9, once.
 WORKER = """
@@ -40,21 +43,28 @@ class Killed(OTPath):
         return super().sample(x0, x1, t)
 
 with joined("cpu") as device:
-    model = start(team().rank)  # the first process decides: DDP sends its weights to the others
+    # The first process decides: DDP sends its weights to the others.
+    model = {start}(team().rank)
     saved = Checkpoints(folder + {run}, every=4, resume=True)
     metrics = list(
-        fit(model, Killed(), DATA, CONFIG, loss=LOSSES[{loss!r}], couple={couple}, checkpoints=saved)
+        fit(model, Killed(), DATA, CONFIG, loss=HOW[{loss!r}], couple={couple}, checkpoints=saved)
     )
     torch.save(outcome(metrics), f"{{folder}}/{{team().rank}}.pt")
 """  # noqa: E501
 
 
-def worker(folder, loss="cfm", couple="None", kill=False, run='"/run"'):
+def worker(folder, loss="cfm", couple="None", kill=False, run='"/run"', start="start"):
     """A file with that program; `couple` and `run` are expressions in it."""
     file = folder / "worker.py"
     file.write_text(
         WORKER.format(
-            helpers=HELPERS, folder=str(folder), loss=loss, couple=couple, kill=kill, run=run
+            helpers=HELPERS,
+            folder=str(folder),
+            loss=loss,
+            couple=couple,
+            kill=kill,
+            run=run,
+            start=start,
         )
     )
     return str(file)
@@ -68,12 +78,16 @@ def start(seed=0):
     return model
 
 
+def start_jumps(seed=0):
+    return TwoTimes.from_one(start(seed))
+
+
 def outcome(metrics):
     return {"losses": [(m.step, m.loss) for m in metrics], "weights": weights(metrics[-1].ema)}
 
 
-def alone(loss="cfm", couple=None):
-    return outcome(list(fit(start(), OTPath(), DATA, CONFIG, loss=LOSSES[loss], couple=couple)))
+def alone(loss="cfm", couple=None, start=start):
+    return outcome(list(fit(start(), OTPath(), DATA, CONFIG, loss=HOW[loss], couple=couple)))
 
 
 def shuffled(x0, x1, label=None, *, generator):
@@ -95,19 +109,25 @@ def torchrun(*args, cwd=None, processes=2):
 
 
 @pytest.mark.parametrize(
-    ("loss", "couple", "kill"), [("cfm", None, True), ("reference", shuffled, False)]
+    ("loss", "couple", "kill", "start"),
+    [
+        ("cfm", None, True, start),
+        ("reference", shuffled, False, start),
+        ("mean flow", None, False, start_jumps),
+    ],
 )
-def test_two_processes_equal_one(loss, couple, kill, tmp_path):
+def test_two_processes_equal_one(loss, couple, kill, start, tmp_path):
     """The same losses and weights up to rounding; also when a process was killed on the way.
 
     The robust loss weighs each row by its share of the whole batch, which no process sees alone,
-    and a coupling pairs the rows of the whole batch.
+    and a coupling pairs the rows of the whole batch. The target of a flow map is a derivative that
+    passes the averaging of gradients by, while its prediction must not.
     """
     name = couple.__name__ if couple else "None"
-    result = torchrun("--max-restarts=2", worker(tmp_path, loss, name, kill))
+    result = torchrun("--max-restarts=2", worker(tmp_path, loss, name, kill, start=start.__name__))
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "dead").exists() == kill
-    one = alone(loss, couple)
+    one = alone(loss, couple, start)
     for rank in range(2):
         two = torch.load(tmp_path / f"{rank}.pt")
         assert two["losses"][-1][0] == 16
