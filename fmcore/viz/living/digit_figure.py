@@ -108,10 +108,14 @@ class DigitFigure(LivingFigure):
             },
         }
 
-    def still(self) -> Figure:
-        """A matplotlib figure: the digits at time `t`, and where solver and steps take them."""
+    def still(self, t: float | None = None) -> Figure:
+        """A matplotlib figure: the digits at time `t`, and where solver and steps take them.
+
+        Of the frames the one nearest to `t`; left out, it is that of the figure, or the middle.
+        """
         times, nfe = self.sprite.about["times"], self.sprite.about["nfe"]
-        t = 0.5 if self.t is None else self.t
+        t = moment("t", self.t if t is None else t, (0, 1))
+        t = 0.5 if t is None else t
         nearest = min(range(len(times)), key=lambda i: abs(times[i] - t))
         end = self.sprite.row(self.solver, self.step)
         label = next(s["label"] for s in self.spec["solvers"] if s["id"] == self.solver)

@@ -171,9 +171,18 @@ class FlowFigure(LivingFigure):
         """The form in which the browser gets the field: "winds", "mixture", "mlp" or "lattice"."""
         return self.spec["field"]["kind"]
 
-    def still(self) -> Figure:
-        """The same picture as a matplotlib figure: for print, and where no script runs."""
-        return still(self.field, self.source, self.target, self.spec)
+    def still(self, t: float | None = None) -> Figure:
+        """The same picture as a matplotlib figure: for print, and where no script runs.
+
+        At time `t`; left out, at the one where the figure waits, or at its end if it plays.
+
+        >>> from fmcore.fields import Rotation
+        >>> figure = FlowFigure(Rotation(rate=1.0), particles=9)
+        >>> figure.still(t=0.25).axes[0].get_title()
+        't = 0.25'
+        """
+        t = moment("t", t, self.span)
+        return still(self.field, self.source, self.target, self.spec, t)
 
     def _name(self) -> str:
         text = getattr(self.field, "__name__", repr(self.field))

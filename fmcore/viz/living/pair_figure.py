@@ -125,17 +125,21 @@ class PairFigure(LivingFigure):
         # greatest.
         return best_pairing(self.x0, self.x1 if pairing == "ot" else -self.x1)
 
-    def still(self) -> Figure:
-        """A matplotlib figure of the three pairings beside each other."""
+    def still(self, t: float | None = None) -> Figure:
+        """A matplotlib figure of the three pairings beside each other.
+
+        The trajectories run up to time `t`; left out, from noise to data.
+        """
+        t = moment("t", t, (0, 1))
         with theme(), torch.no_grad():
             figure, axes = plt.subplots(1, len(PAIRINGS), figsize=(7.0, 3.2))
             for ax, (name, label) in zip(axes, PAIRINGS.items(), strict=True):
-                self._panel(ax, self.x1[self.partners(name)])
+                self._panel(ax, self.x1[self.partners(name)], t)
                 ax.set_title(label)
         return figure
 
-    def _panel(self, ax: Axes, x1: Tensor) -> None:
-        """The pairs of one pairing, the trajectories, and how straight they are."""
+    def _panel(self, ax: Axes, x1: Tensor, t: float | None) -> None:
+        """The pairs of one pairing, the trajectories up to t, and how straight they are."""
         x0, field = self.x0, PairField(self.x0, x1, self.width)
         times = torch.linspace(0, 1, self.steps + 1, dtype=torch.float64)
         xs = odeint(field, x0, method=METHOD, steps=self.steps, t_eval=times).xs
@@ -144,13 +148,16 @@ class PairFigure(LivingFigure):
         ax.add_collection(LineCollection(list(pairs), colors=COLORS["ink"], linewidths=0.7))
         route = [COLORS[name] for name in ("source", "path", "target")]
         colors = LinearSegmentedColormap.from_list("time", route)
+        so_far = self.steps if t is None else round(t * self.steps)
         for path in xs.transpose(0, 1).numpy():
             pieces = LineCollection(
-                [path[k : k + 2] for k in range(self.steps)], cmap=colors, linewidths=1.7
+                [path[k : k + 2] for k in range(so_far)], cmap=colors, clim=(0, 1), linewidths=1.7
             )
-            pieces.set_array(times[:-1].numpy())
+            pieces.set_array(times[:so_far].numpy())
             pieces.set_capstyle("round")
             ax.add_collection(pieces)
+        if t is not None:
+            plots.scatter(xs[so_far], color=COLORS["path"], size=4.5, extent=self.extent, ax=ax)
         for points, name in ((x0, "source"), (x1, "target")):
             plots.scatter(points, color=COLORS[name], size=4.5, extent=self.extent, ax=ax)
         ax.set(xticks=[], yticks=[], ylabel="")

@@ -29,13 +29,22 @@ MOST_TARGETS = 600  # dots of the target
 RECEDED = 0.3  # opacity of the particles where conditional paths are shown
 
 
-def still(field: Field, source: Source, target: Source | None, spec: dict[str, Any]) -> Figure:
-    """A matplotlib figure of what the browser shows at first; at its end, if it plays.
+def still(
+    field: Field,
+    source: Source,
+    target: Source | None,
+    spec: dict[str, Any],
+    t: float | None = None,
+) -> Figure:
+    """A matplotlib figure of what the browser shows at time t.
+
+    Left out, t is the time where it begins, or its end if it plays.
 
     `spec` is the data of the `FlowFigure`, to whose names `field`, `source` and `target` belong.
     """
     state, (t0, t1) = spec["start_state"], spec["span"]
-    t = t1 if state["playing"] else t0 + state["share"] * (t1 - t0)
+    if t is None:
+        t = t1 if state["playing"] else t0 + state["share"] * (t1 - t0)
     runs = [_Run(field, spec, state, state["noise"] or 0.0)]
     if state["compare"]:
         runs.append(_Run(field, spec, state["compare"]))
