@@ -25,7 +25,9 @@ from torch import Tensor
 from fmcore.checks import flag, one_of, require_generator, whole
 from fmcore.files import ASSETS
 
-__all__ = ["EMBEDDED", "DataUnavailable", "ImageData", "cache_folder", "load_images", "toy"]
+__all__ = [
+    "DATA_SETS", "EMBEDDED", "DataUnavailable", "ImageData", "cache_folder", "load_images", "toy",
+]  # fmt: skip
 
 # MD5 of the uncompressed files. torchvision checks the archives it downloads, but not the files
 # that it finds, and a truncated one surfaces there as an obscure assertion.
@@ -44,7 +46,9 @@ _CHECKSUMS = {
     },
     "KMNIST": {},  # not published: compared with the archive that torchvision leaves beside it
 }
-DATA_SETS = _TORCHVISION = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "kmnist": "KMNIST"}
+_TORCHVISION = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "kmnist": "KMNIST"}
+DATA_SETS = tuple(_TORCHVISION)
+"""The names that `load_images` knows."""
 _COUNT = {"train": 60_000, "t10k": 10_000}
 _PATIENCE = 600.0  # seconds that a process waits for another one's download
 _SILENCE = 30.0  # seconds after which a server that sends nothing is given up
@@ -104,7 +108,7 @@ def load_images(
     >>> data.pixels.shape, data.complete, data.labels[:12].tolist()
     (torch.Size([1000, 1, 28, 28]), False, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1])
     """
-    one_of("name", name, tuple(_TORCHVISION))
+    one_of("name", name, DATA_SETS)
     one_of("split", split, ("train", "test"))
     flag("download", download)
     try:

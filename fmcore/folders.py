@@ -10,6 +10,8 @@ import torch
 
 from fmcore.data import ImageData
 
+__all__ = ["load_folder"]
+
 _GREY = ("1", "L", "LA")
 _MODES = (*_GREY, "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")  # of 8 bits a channel
 _OF_THE_SYSTEM = ("Thumbs.db", "desktop.ini", "__MACOSX")
