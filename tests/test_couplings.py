@@ -193,6 +193,9 @@ def test_noise_is_exchanged_between_vectors_that_are_alike():
     hidden = torch.where(ends, torch.nan, c)  # those are alike as well
     kept, _, label = couple(x0, -x0, hidden)
     assert torch.equal(kept, x0[[3, 1, 2, 0]]) and label is hidden
+    first = torch.tensor([[True], [True], [False], [False]])  # and no more like 0 than like others
+    hidden = torch.where(first, torch.nan, torch.tensor([[0.0, 0], [0, 0], [0, 0], [9, 0]]))
+    assert torch.equal(couple(x0, -x0, hidden)[0], x0[[1, 0, 2, 3]])
     assert torch.equal(couple(x0, -x0, c * torch.nan)[0], x0.flip(0))
     with pytest.raises(ValueError, match="distances must be finite"):
         couple(x0, -x0, torch.where(c == 9, torch.nan, c))

@@ -20,13 +20,16 @@ def model(name):
     """A model and a batch of two that it takes."""
     if name == "MLP":
         return mlp(), (noise(2, 2), TIMES)
+    if name == "vectors":
+        torch.manual_seed(0)
+        return MLP(hidden=8, depth=1, condition_dim=3), (noise(2, 2), TIMES, noise(2, 3))
     if name == "data":  # whose velocity is made from what it predicts
         return FlowModel(mlp(), VPPath(), (2,), predict="data"), (noise(2, 2), TIMES)
     batch = noise(2, 1, 8, 8), TIMES, torch.tensor([0, 3])
     return FlowModel(unet(num_classes=3), OTPath(), (1, 8, 8)), batch
 
 
-MODELS = ["FlowModel", "MLP", "data"]
+MODELS = ["FlowModel", "MLP", "data", "vectors"]
 
 
 def row(net):
@@ -44,6 +47,7 @@ def test_vmap_over_rows_is_the_batch(name):
 def test_jvp_and_jacrev_are_the_slope(name):
     net, (x, t, *label) = model(name)
     net, x, t = net.double(), x.double(), t.double()
+    label = [y.double() if y.is_floating_point() else y for y in label]
     dx, dt, h = noise(*x.shape, seed=2).double(), torch.tensor([1.0, -2.0]).double(), 1e-7
 
     def v(x, t):

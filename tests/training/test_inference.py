@@ -12,9 +12,9 @@ import fmcore
 from fmcore import (
     MLP,
     Checkpoints,
-    FlowModel,
     MinibatchOT,
     OTPath,
+    UNet,
     cfm_loss,
     fit,
     generate,
@@ -113,7 +113,12 @@ def net():
     return MLP(dim=2, hidden=8, condition_dim=3)
 
 
-def seen_in(data, model=None, **kwargs):
+def turned(x0, x1, label, generator):
+    """A coupling that moves the data, and the vectors with them."""
+    return x0, x1.flip(0), label.flip(0)
+
+
+def seen_in(data, model=None, couple=MinibatchOT(5.0), **kwargs):  # noqa: B008
     """The data and the vectors that the loss is given."""
     seen = []
 
@@ -121,14 +126,14 @@ def seen_in(data, model=None, **kwargs):
         seen.append((x1, label))
         return cfm_loss(net, path, x1, label=label, **given)
 
-    list(fit(model or net(), OTPath(), data, config(**kwargs), loss=spy, couple=MinibatchOT(5.0)))
+    list(fit(model or net(), OTPath(), data, config(**kwargs), loss=spy, couple=couple))
     return [torch.cat(each) for each in zip(*seen, strict=True)]
 
 
 def test_vectors_stay_with_their_rows_and_some_are_hidden():
     data = TensorDataset(*simulations(48))
-    for each in (data, DataLoader(data, batch_size=8)):
-        x1, label = seen_in(each, label_dropout=0.4)
+    for given in ((data,), (DataLoader(data, batch_size=8),), (data, net(), turned)):
+        x1, label = seen_in(*given, label_dropout=0.4)
         hidden = label.isnan().all(1)
         assert 5 < hidden.sum() < 35 and not label[~hidden].isnan().any()
         row = (x1[:, None] == data.tensors[0]).all(2).long().argmax(1)
@@ -163,11 +168,16 @@ def test_a_training_with_vectors_goes_on(tmp_path):
         list(fit(net(), OTPath(), other, config(), checkpoints=Checkpoints(tmp_path, resume=True)))
 
 
-def test_a_network_from_before_there_were_conditions_goes_on(tmp_path):
-    """Its checkpoint does not name them, and the network is the same."""
-    data = noise(32, 2)
-    list(fit(MLP(hidden=8), OTPath(), data, config(steps=2), checkpoints=Checkpoints(tmp_path)))
-    what = torch.load(Checkpoints(tmp_path).latest(), weights_only=True)["what"]["network"]
-    before = dict(dim=2, hidden=8, depth=3, time_dim=32, time_scale=20.0)
-    assert what == f"MLP({before})"
-    assert FlowModel(MLP(**before), OTPath(), (2,)).config["network"]["condition_dim"] is None
+def test_networks_from_before_there_were_conditions_go_on(tmp_path):
+    """Their checkpoints do not name them, and the networks are the same."""
+    points = dict(dim=2, hidden=8, depth=3, time_dim=32, time_scale=20.0)
+    images = dict(base=8, time_dim=16, groups=4, in_channels=1, num_classes=None, time_scale=1000.0)
+    images |= dict(levels=2, film_silu=True)
+    for network, before, data in (
+        (MLP, points, noise(32, 2)),
+        (UNet, images, noise(32, 1, 8, 8)),
+    ):
+        saved = Checkpoints(tmp_path / network.__name__)
+        list(fit(network(**before), OTPath(), data, config(steps=2), checkpoints=saved))
+        what = torch.load(saved.latest(), weights_only=True)["what"]
+        assert what["network"] == f"{network.__name__}({before})"
