@@ -73,9 +73,11 @@ class UNet(nn.Module):
         self.embed_time = TimeNetwork(time_dim, time_scale)
         given = one_condition(num_classes, condition_dim)
         self.embed_label = ConditionEmbedding(time_dim, **given) if any(given.values()) else None
+        # In the order of version 0.1: checkpoints tell a network by this text.
         self.config: dict[str, Any] = dict(
             base=base, time_dim=time_dim, groups=groups, in_channels=in_channels,
-            time_scale=time_scale, levels=levels, film_silu=film_silu, **given,
+            num_classes=given["num_classes"], time_scale=time_scale, levels=levels,
+            film_silu=film_silu, condition_dim=given["condition_dim"],
         )  # fmt: skip
         film = time_dim, groups, film_silu
         self.enter = nn.Conv2d(in_channels, base, 3, padding=1)
