@@ -28,6 +28,7 @@ class TwoTimes(nn.Module):
     Raises `ValueError` for another network, for times outside [0, 1] and s > t, and as the network
     inside does.
 
+    >>> import torch
     >>> TwoTimes("MLP", hidden=8)(torch.zeros(3, 2), 0.0, 1.0).shape
     torch.Size([3, 2])
     >>> v = UNet(base=8)
