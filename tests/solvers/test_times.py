@@ -133,6 +133,16 @@ def test_gradients_of_every_kind_and_of_second_order():
     assert [g.item() for g in each] == pytest.approx([first] * 5, rel=1e-5)
     assert grad(grad(end))(t).item() == pytest.approx(second, rel=1e-4)
 
+    def within(t1):
+        return odeint(grow, X0, (0.0, t1), method="rk4", steps=40, t_eval=[0.3]).xs[0, 0, 0]
+
+    assert grad(grad(within))(t).abs() < 1e-4  # a state at a fixed time stays
+
+    def slope_in_x0(t1):  # the same exponential, by a gradient within
+        return grad(lambda x: odeint(grow, x, (0.0, t1), method="rk4", steps=40).x.sum())(X0)[0, 0]
+
+    assert jvp(slope_in_x0, (t,), (t / t,))[1].item() == pytest.approx(first, rel=1e-5)
+
 
 def test_one_tensor_of_both_ends_in_single_precision():
     span = torch.tensor([0.0, 0.9], requires_grad=True)
