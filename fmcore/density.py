@@ -105,8 +105,7 @@ def log_det(
     x and the logarithm are solved for together, as one state of d + 1 numbers a row, by `odeint`
     with its `method`, `steps`, `step_size`, `rtol`, `atol` and `max_steps`; an adaptive method
     watches the error of all of them. `divergence` and `probes` as for `divergence`. The signs are
-    drawn once and kept along the trajectory: the result is unbiased, and the ODE stays smooth. The
-    logarithm is in float32 or better.
+    drawn once: the ODE stays smooth, the result unbiased. The logarithm is in float32 or better.
 
     With `create_graph` the result can be differentiated, in x and in what v depends on; left out,
     it can be if x or t_span requires a gradient. The graph of all steps takes many times the
