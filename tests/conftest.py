@@ -2,23 +2,15 @@
 
 import functools
 import os
-import shutil
 import tempfile
 
 import pytest
+from chromium import CHROMIUM, FLAGS
 
 try:
     import nbval.kernel
 except ImportError:  # then no chapters are tested
     nbval = None
-
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
-)
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
 
 
 @pytest.fixture(scope="session")

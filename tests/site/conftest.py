@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from chromium import CHROMIUM
 from filelock import FileLock
 from PIL import Image
 
@@ -22,12 +23,11 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="session")
-def site(browser):
-    """The address of the book, brought up to date first: by one worker, while the others wait."""
-    build = ROOT / "_build"
-    build.mkdir(exist_ok=True)
-    with FileLock(build / ".test-lock", timeout=1800):
+def build():
+    """Bring the book up to date: in one process, while the others wait."""
+    folder = ROOT / "_build"
+    folder.mkdir(exist_ok=True)
+    with FileLock(folder / ".test-lock", timeout=1800):
         for _ in range(3):
             done = subprocess.run(
                 [sys.executable, ROOT / "tools" / "book.py", "build"],
@@ -37,8 +37,26 @@ def site(browser):
             )
             if "Kernel died before replying" not in done.stdout + done.stderr:
                 break  # else a port of the kernel's was taken (see `persistent`): again
+    return done
+
+
+def pytest_collection_finish(session):
+    """The first of several workers begins to build at once: the others would wait for it idle."""
+    first = getattr(session.config, "workerinput", {}).get("workerid") == "gw0"
+    if (
+        first
+        and CHROMIUM
+        and any("site" in getattr(item, "fixturenames", ()) for item in session.items)
+    ):
+        threading.Thread(target=build, daemon=True).start()
+
+
+@pytest.fixture(scope="session")
+def site(browser):
+    """The address of the book, brought up to date first."""
+    done = build()
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    handler = functools.partial(Handler, directory=build / "html")
+    handler = functools.partial(Handler, directory=ROOT / "_build" / "html")
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
