@@ -203,8 +203,8 @@ def test_a_registered_network_can_be_saved_and_loaded(networks, tmp_path, monkey
     with pytest.raises(SystemExit):
         main(["sample", "--weights", str(file), "--n", "1", "--out", str(tmp_path / "w.png")])
     assert (
-        "there is no network 'Scale', only 'UNet', 'MLP'. A file brings no code: if Scale is a "
-        "class of yours, define it and call fmcore.NETWORKS.register(Scale) before\n"
+        "there is no network 'Scale', only 'UNet', 'MLP', 'TwoTimes'. A file brings no code: if "
+        "Scale is a class of yours, define it and call fmcore.NETWORKS.register(Scale) before\n"
     ) in capsys.readouterr().err
 
 
