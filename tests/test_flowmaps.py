@@ -225,6 +225,40 @@ def test_adaptive_weights_divide_the_rows():
     torch.testing.assert_close(both, (torch.arange(12.0) * each / (each + 1e-3).sqrt()).mean())
 
 
+def test_adaptive_weights_are_numbers():
+    """The slope is that of the loss with these weights given."""
+    path = OTPath()
+    x1, x0, s, t = a_batch(path)
+    each = [
+        flow_map_loss(
+            Shifted(polynomial, 0.3), path, x1[i : i + 1], rule="shortcut", x0=x0[i : i + 1],
+            t=(s[i], t[i]),
+        )
+        for i in range(len(x1))
+    ]  # fmt: skip
+    weight = 1 / (torch.stack(each).detach() + 1e-3)
+    slopes = []
+    for how in (dict(adaptive=1.0), dict(weight=weight)):
+        net = Shifted(polynomial, 0.3)
+        flow_map_loss(net, path, x1, rule="shortcut", x0=x0, t=(s, t), **how).backward()
+        slopes.append(net.weight.grad)
+    torch.testing.assert_close(*slopes)
+
+
+def test_a_teacher_is_told_the_label():
+    def taught(x, t, label=None):
+        return teacher(x, t) + (0 if label is None else beside(label))
+
+    x1, x0, s, _ = a_batch(OTPath())
+    xs, _ = OTPath().sample(x0, x1, s)
+    label = torch.arange(12)
+    loss = flow_map_loss(
+        lambda x, s, t, label: 0 * x, OTPath(), x1, rule="eulerian", teacher=taught, x0=x0,
+        t=(s, s), label=label,
+    )  # fmt: skip
+    torch.testing.assert_close(loss, (teacher(xs, s) + beside(label)).square().mean())
+
+
 def test_guidance_pushes_the_velocity_that_is_seen():
     """w v + (1 - w) u without a label, in the rows that have one."""
 
