@@ -259,6 +259,18 @@ def test_a_teacher_is_told_the_label():
     torch.testing.assert_close(loss, (teacher(xs, s) + beside(label)).square().mean())
 
 
+def test_the_network_is_told_the_label_in_its_own_target():
+    """Steady winds, one for each label: a jump is two of half its length."""
+
+    def net(x, s, t, label=None):
+        return torch.zeros_like(x) + (0 if label is None else beside(label))
+
+    x1, x0, s, t = a_batch(OTPath())
+    label = torch.arange(1, 13)
+    loss = flow_map_loss(net, OTPath(), x1, rule="shortcut", x0=x0, t=(s, t), label=label)
+    assert loss == 0
+
+
 def test_guidance_pushes_the_velocity_that_is_seen():
     """w v + (1 - w) u without a label, in the rows that have one."""
 
