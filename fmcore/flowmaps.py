@@ -64,7 +64,7 @@ class Jump:
 
 
 def shortcut(j: Jump) -> Tensor:
-    """Semigroup: a jump is two of half its length (Frans et al. 2024, eq. 4)."""
+    """Semigroup: a jump is two of half its length (Frans et al. 2024)."""
     r = (j.s + j.t) / 2
     first = j.u(j.x, j.s, r)
     return (first + j.u(j.x + j.length / 2 * first, r, j.t)) / 2
@@ -83,7 +83,7 @@ def eulerian(j: Jump) -> Tensor:
 
 
 def mean_flow(j: Jump) -> Tensor:
-    """Eulerian, with the velocity that was seen (Geng et al. 2025, eq. 10 and 11)."""
+    """Eulerian, with the velocity that was seen (Geng et al. 2025)."""
     return j.v + j.length * j.along(j.v)
 
 
@@ -142,7 +142,7 @@ def flow_map_loss(
     named here is as for `cfm_loss`.
 
     `guidance` w trains on w v(x, s | y) + (1 - w) u(x, s, s), whose last term has no label: guided
-    jumps then cost nothing more (Geng et al. 2025, sec. 4.2). `adaptive` p divides the rows by
+    jumps then cost nothing more (Geng et al. 2025). `adaptive` p divides the rows by
     (their mean square + 0.001)^p, after which the true flow map is no longer at rest.
 
     Raises `ValueError` or `TypeError` for an unknown rule, for times outside [0, 1] or s > t, for a

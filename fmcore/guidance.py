@@ -79,7 +79,7 @@ def guided_towards(
 ) -> Tensor:
     """What a flow map learns so that its jumps are guided: scale v + (1 - scale) u(x, t, t).
 
-    v is the velocity of the class, and `net(x, t, t)` asks for none (Geng et al. 2025, sec. 4.2).
+    v is the velocity of the class, and `net(x, t, t)` asks for none (Geng et al. 2025).
     Rows that have no class keep their v.
     """
     if scale == 1 or label is None:
