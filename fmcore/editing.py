@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from fmcore.checks import floating, real
+from fmcore.checks import beside, floating, real
 from fmcore.devices import double
 
 __all__ = ["slerp"]
@@ -56,5 +56,4 @@ def slerp(x: Tensor, y: Tensor, s: float | Tensor) -> Tensor:
     sine = angle.sin().where(~straight, 1.0)
     of_x = (((1 - s) * angle).sin() / sine).where(~straight, 1 - s)
     of_y = ((s * angle).sin() / sine).where(~straight, s)
-    rows = (-1, *(1,) * (x.ndim - 1))
-    return of_x.to(x).reshape(rows) * x + of_y.to(x).reshape(rows) * y
+    return beside(of_x.to(x), x) * x + beside(of_y.to(x), x) * y

@@ -20,7 +20,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from fmcore.checks import flag, real, shown
+from fmcore.checks import beside, flag, real, shown
 from fmcore.paths import ProbabilityPath
 from fmcore.paths.path import answer, check_field, time_tensor
 
@@ -40,12 +40,12 @@ class _Drift(nn.Module):
         v, share = answer(self.model, x, t, label), self._share(t)
         if share.any():  # otherwise v as it is, even where it does not hold the noise
             noise = self.path.velocity_to_noise(v, x.to(v.dtype), t)
-            v = v - self.sign * share.reshape(-1, *(1,) * (x.ndim - 1)) * noise
+            v = v - self.sign * beside(share, x) * noise
         return v.to(x.dtype)
 
     def diffusion(self, x: Tensor, t: float | Tensor) -> Tensor:
         """g(t), with axes of length 1 so that it broadcasts over x."""
-        return self._g(time_tensor(t, x)).reshape(-1, *(1,) * (x.ndim - 1)).to(x.dtype)
+        return beside(self._g(time_tensor(t, x)), x).to(x.dtype)
 
     def _share(self, t: Tensor) -> Tensor:
         """g^2 / 2b, how much of the noise in x is taken out; at b = 0 its limit, if that is 0."""
