@@ -24,6 +24,7 @@ from fmcore.checks import (
     class_labels,
     condition_vectors,
     finite,
+    first,
     floating,
     labels_in_range,
     like,
@@ -132,7 +133,8 @@ def label_for(model: Any, label: Any, n: int) -> Tensor:
             [0., 1.]]))
     """
     if not takes_label(model):
-        raise ValueError(f"a label was given, and {type(model).__name__} takes none")
+        name = type(model).__name__
+        raise ValueError(f"a label was given, and {name} takes none: it knows no classes")
     label = label if isinstance(label, Tensor) else real_numbers("label", label)
     count, length = classes(model), condition_dim(model)
     if label.shape == (() if length is None else (length,)):
@@ -203,15 +205,15 @@ def mean_velocity(
 def time_pair(t: Any, x: Tensor) -> tuple[Tensor, Tensor]:
     """s and t `(B,)` from a pair or a tensor `(B, 2)`, if s <= t."""
     if isinstance(t, Tensor):
-        if t.shape != (len(x), 2):
-            raise ValueError(f"t must hold s and t, shape ({len(x)}, 2), got {tuple(t.shape)}")
+        if t.shape != (x.shape[0], 2):
+            raise ValueError(f"t must hold s and t, shape ({x.shape[0]}, 2), got {tuple(t.shape)}")
         t = t.unbind(dim=1)
     if not (isinstance(t, tuple | list) and len(t) == 2):
         raise TypeError(f"t must be a pair (s, t) or a tensor ({len(x)}, 2), got {t!r}")
     s, t = (batch_time(time, x).contiguous() for time in t)  # each row with a slope of its own
-    if s.device.type == "cpu" and bool((s > t).any()):
-        i = int((s > t).nonzero()[0])
-        raise ValueError(f"a jump goes forward, s <= t, got s = {s[i]:g} and t = {t[i]:g}")
+    start, end = (first(r, s > t) if s.device.type == "cpu" else None for r in (s, t))
+    if start is not None:
+        raise ValueError(f"a jump goes forward, s <= t, got s = {start:g} and t = {end:g}")
     return s, t
 
 

@@ -88,6 +88,7 @@ class FlowModel(nn.Module):
             raise TypeError(f"about must be a dictionary, got {about!r}")
         PREDICTIONS.find("predict", predict)
         self.net, self.path, self.predict = net, path, predict
+        self.jumps = flow_map(net) is not None
         self.span = None if predict == "velocity" else calm_span(path, predict=predict)
         self.config: dict[str, Any] = {
             "network": {"name": type(net).__name__, **arguments},
@@ -99,7 +100,7 @@ class FlowModel(nn.Module):
         self.config = json.loads(json.dumps(self.config, default=_plain))
 
     def forward(self, x: Tensor, t: float | Tensor, label: Tensor | None = None) -> Tensor:
-        if flow_map(self.net) is not None:
+        if self.jumps:
             now = batch_time(t, x)
             v = mean_velocity(self.net, x, now, now, label)
         elif self.span is None:

@@ -18,7 +18,6 @@ from fmcore.cli.options import STDOUT, Draw, Evaluate, Sample, to_stdout
 from fmcore.data import load_images
 from fmcore.devices import find_device
 from fmcore.files import replacing, writable
-from fmcore.guidance import Guided
 from fmcore.images import grid_picture, picture_channels, picture_format
 from fmcore.metrics import FEWEST, Judge, report
 from fmcore.results import origin
@@ -99,10 +98,11 @@ def draw(
     """Images, the mean number of evaluations of the network for each of them, and seconds."""
     if label is None and o.guidance != 1:
         raise ValueError(f"guidance={o.guidance:g} pushes towards a class, and none is given")
-    field = model if label is None else Guided(model, o.guidance)
     start = time.perf_counter()
     with counted(model) as rows:
-        images = generate(field, n, label=label, generator=generator, **_solver(o))
+        images = generate(
+            model, n, label=label, guidance=o.guidance, generator=generator, **_solver(o)
+        )
     return images, round(sum(rows) / n, 2), time.perf_counter() - start
 
 

@@ -62,6 +62,22 @@ def test_a_label_reaches_the_network_inside():
     assert torch.equal(two(x, 0.1, 0.9), two(x, 0.1, 0.9, torch.tensor([3, 3])))
 
 
+def test_it_goes_through_one_graph_an_export_and_vmap():
+    """The times of a jump are compared where there are values, and only there."""
+    net = stirred(TwoTimes("MLP", hidden=16))
+    x, s, t = noise(3, 2), torch.tensor([0.1, 0.2, 0.3]), torch.tensor([0.5, 0.2, 0.9])
+    expected = net(x, s, t)
+    compiled = torch.compile(net, fullgraph=True, backend="eager")
+    torch.testing.assert_close(compiled(x, s, t), expected)
+    rows = torch.func.vmap(lambda x, s, t: net(x[None], s, t)[0])
+    torch.testing.assert_close(rows(x, s, t), expected)
+    with pytest.raises(ValueError, match=r"s <= t, got s = 0.5 and t = 0.1"):
+        rows(x, t, s)
+    batch = [{0: torch.export.Dim("batch")}] * 3
+    program = torch.export.export(net.eval(), (x, s, t), dynamic_shapes=batch).module()
+    torch.testing.assert_close(program(x[:2], s[:2], t[:2]), expected[:2])
+
+
 def test_its_configuration_builds_it_anew():
     two = stirred(TwoTimes("UNet", num_classes=3, levels=3, **SMALL))
     again = TwoTimes(**two.config)
