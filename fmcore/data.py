@@ -17,6 +17,7 @@ import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -78,6 +79,12 @@ class ImageData:
 
     def __len__(self) -> int:
         return len(self.pixels)
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What a model that was trained on it says of it, as plain values for a file."""
+        named = {"classes": self.classes} if self.classes else {}
+        return {"data": self.name, "images": len(self), **named}
 
     def __str__(self) -> str:
         part = "" if self.complete else ", the part that comes with the library"

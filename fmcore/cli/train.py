@@ -117,9 +117,7 @@ def _train(o: Train, config: TrainConfig) -> dict[str, Any] | None:
     if not first:
         return None
     about = {
-        "data": data.name,
-        "images": len(data),
-        **({"classes": data.classes} if data.classes else {}),
+        **data.about,
         **about_training(replace(recipe, train=config), last),
         **history,  # of the training before this one, which may have one itself
     }

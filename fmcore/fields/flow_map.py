@@ -43,8 +43,7 @@ class FlowMap:
 
     def __call__(self, x: Tensor, s: float | Tensor, t: float | Tensor) -> Tensor:
         """The mean velocity, shaped like `x`."""
-        s, t = (batch_time(time, floating("x", x)) for time in (s, t))
-        length = beside(t - s, x).to(x.dtype)
+        s, t, length = _journey(x, s, t)
 
         def velocity(y: Tensor, r: Tensor) -> Tensor:
             return self.field(x + length * y, torch.lerp(s, t, r.to(s.dtype)))
@@ -54,8 +53,14 @@ class FlowMap:
 
     def end(self, x: Tensor, s: float | Tensor, t: float | Tensor) -> Tensor:
         """X(x, s, t), where the trajectory through `x` at time s is at time t."""
-        s, t = (batch_time(time, floating("x", x)) for time in (s, t))
-        return x + beside(t - s, x).to(x.dtype) * self(x, s, t)
+        s, t, length = _journey(x, s, t)
+        return x + length * self(x, s, t)
 
     def __repr__(self) -> str:
         return f"FlowMap({self.field!r}, method={self.method!r}, steps={self.steps})"
+
+
+def _journey(x: Tensor, s: float | Tensor, t: float | Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The times `(B,)` from which and to which, and t - s beside x."""
+    s, t = (batch_time(time, floating("x", x)) for time in (s, t))
+    return s, t, beside(t - s, x).to(x.dtype)

@@ -13,7 +13,7 @@ from weakref import finalize
 import torch
 from torch import Tensor, nn
 
-from fmcore.checks import randn_like
+from fmcore.checks import beside, randn_like
 from fmcore.data import ImageData
 from fmcore.devices import device_name
 from fmcore.images import to_unit
@@ -181,8 +181,9 @@ def train(
     FlowModel(_network(model), path, shape, predict=predict)
     *_, last = _steps(model, path, feed, config, loss, couple, optimizer, checkpoints, [])
     recipe = Recipe({}, path, config, loss, couple, optimizer)
-    names = {"classes": data.classes} if isinstance(data, ImageData) and data.classes else {}
-    about = {"data": feed.name, "images": feed.count, **names, **about_training(recipe, last)}
+    other = {"data": feed.name, "images": feed.count}
+    of_data = data.about if isinstance(data, ImageData) else other
+    about = {**of_data, **about_training(recipe, last)}
     trained = FlowModel(_network(last.ema), path, shape, about, predict=predict)
     return trained.eval().requires_grad_(False)
 
@@ -246,8 +247,7 @@ def draw(
     x1, label = x1.to(run.device), None if label is None else label.to(run.device)
     if label is not None and run.no_label is not None:
         hidden = torch.rand(len(x1), generator=g, device=g.device) < run.config.label_dropout
-        hidden = hidden.reshape(-1, *(1,) * (label.ndim - 1))
-        label = torch.where(hidden, run.no_label, label)
+        label = torch.where(beside(hidden, label), run.no_label, label)
     if x1.dtype == torch.uint8:
         x1 = to_unit(x1).to(run.parameters[0].dtype)
     x0 = randn_like(x1, g)
