@@ -14,8 +14,9 @@ from PIL import Image
 
 import fmcore
 from fmcore.cli import main
+from fmcore.flowmaps import RULES, jump
 from fmcore.losses import describe
-from fmcore.networks import UNet
+from fmcore.networks import TwoTimes, UNet
 from fmcore.paths import OTPath
 from fmcore.training import RECIPES, fit
 from fmcore.weights import FlowModel, load_pretrained, load_weights, save_weights
@@ -531,3 +532,55 @@ def test_weights_say_what_they_predict(loss, tmp_path, capsys):
         trained(tmp_path, *start)
     error = capsys.readouterr().err
     assert f"they predict the {loss}, not the velocity" in error
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_trains_a_network_that_jumps(rule, tmp_path, capsys):
+    weights, array = tmp_path / "w.safetensors", tmp_path / "digits.npy"
+    main(["train", "--out", str(weights), *SMALL, "--loss", rule])
+    model = load_weights(weights)
+    assert model.jumps and isinstance(model.net, TwoTimes)
+    assert model.config["about"]["recipe"]["loss"] == f"flow_map_loss(rule={rule!r})"
+    draw = ["--weights", str(weights), "--json"]
+    capsys.readouterr()
+    for steps, jumps in (([], 1), (["--steps", "2"], 2)):
+        main(["sample", "--out", str(array), "--n", "3", *draw, *steps])
+        told = json.loads(capsys.readouterr().out)
+        assert (told["method"], told["steps"], told["nfe"]) == ("jump", jumps, jumps)
+        x0 = torch.randn(3, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+        expected = jump(model.net, x0, jumps).clamp(-1, 1)
+        torch.testing.assert_close(torch.from_numpy(np.load(array)), expected)
+
+
+def test_a_network_that_jumps_starts_from_one_of_one_time(tmp_path, capsys):
+    first, second = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+    main(["train", "--out", str(first), *SMALL])
+    stay = ["--loss", "mean_flow", "--lr", "0", "--weight-decay", "0", "--seed", "1"]
+    main(["train", "--out", str(second), *SMALL, *stay, "--start", str(first)])
+    a, b = load_weights(first), load_weights(second)
+    x = torch.randn(3, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(b.net(x, 0.25, 1.0), a(x, 0.25))
+    with pytest.raises(SystemExit):
+        main(["train", "--out", str(second), *SMALL, "--start", str(second)])
+    assert "name is TwoTimes, not UNet" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["train", "--loss", "mean_flow", "--times", "uniform", "--steps", "1"], "draws pairs"),
+        (["sample", "--method", "euler"], "a flow map jumps"),
+        (["evaluate", "--last-step", "euler", "--root", "embedded"], "a flow map jumps"),
+        (["sample", "--guidance", "2", "--label", "3"], "guided in its training"),
+    ],
+)
+def test_what_a_flow_map_is_not_asked(given, said, tmp_path, capsys):
+    file = tmp_path / "w.safetensors"
+    net = TwoTimes("UNet", base=8, time_dim=16, groups=4, num_classes=10)
+    save_weights(FlowModel(net, OTPath(), (1, 28, 28)), file)
+    more = {"train": ["--root", "embedded"], "evaluate": ["--n", "200", "--weights", str(file)]}
+    more["sample"] = ["--n", "1", "--weights", str(file)]
+    out = ["--out", str(tmp_path / "x.png")]
+    with pytest.raises(SystemExit) as stop:
+        main([*given, *more[given[0]], *out])
+    assert stop.value.code == 2 and said in capsys.readouterr().err

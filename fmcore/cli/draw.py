@@ -60,7 +60,7 @@ def sample(o: Sample) -> dict[str, Any]:
         with replacing(file) as disk:
             disk.write(content)
     print(f"wrote {o.out}: {o.n} images in {seconds:.1f} s")
-    return {"out": str(o.out), "n": o.n, "label": o.label} | _about(o, nfe, seconds)
+    return {"out": str(o.out), "n": o.n, "label": o.label} | _about(o, model, nfe, seconds)
 
 
 def evaluate(o: Evaluate) -> dict[str, Any]:
@@ -82,9 +82,9 @@ def evaluate(o: Evaluate) -> dict[str, Any]:
     images, nfe, seconds = draw(o, model, n, label, generator)
     scores = Judge(train, test, device=o.device)(images, label)
     print(f"beside {test}")
-    print(f"{n:,} samples, {o.method}, {nfe:g} evaluations each, {seconds:.1f} s")
+    found = _about(o, model, nfe, seconds) | scores.as_dict()
+    print(f"{n:,} samples, {found['method']}, {nfe:g} evaluations each, {seconds:.1f} s")
     print(report(scores))
-    found = _about(o, nfe, seconds) | scores.as_dict()
     if out is not None:
         with replacing(out) as disk:
             disk.write((json.dumps(found, indent=2) + "\n").encode())
@@ -99,7 +99,7 @@ def draw(
     if label is None and o.guidance != 1:
         raise ValueError(f"guidance={o.guidance:g} pushes towards a class, and none is given")
     start = time.perf_counter()
-    with counted(model) as rows:
+    with counted(model.net) as rows:  # which a flow map is asked alone
         images = generate(
             model, n, label=label, guidance=o.guidance, generator=generator, **_solver(o)
         )
@@ -120,10 +120,12 @@ def _model(o: Draw) -> FlowModel:
     return load_model(o.weights).to(o.device)
 
 
-def _about(o: Draw, nfe: float, seconds: float) -> dict[str, Any]:
+def _about(o: Draw, model: FlowModel, nfe: float, seconds: float) -> dict[str, Any]:
     """How images were drawn."""
-    steps = DEFAULT_STEPS if o.steps is o.rtol is o.atol is None else o.steps
-    about = {"weights": o.weights, **_solver(o), "steps": steps, "guidance": o.guidance}
+    solver, steps = _solver(o), 1 if model.jumps else DEFAULT_STEPS
+    solver |= {"method": "jump"} if model.jumps else {}
+    solver |= {"steps": steps} if o.steps is o.rtol is o.atol is None else {}
+    about = {"weights": o.weights, **solver, "guidance": o.guidance}
     about |= {"nfe": nfe, "seconds": round(seconds, 2)}
     return about | origin(device=o.device, seed=o.seed)
 

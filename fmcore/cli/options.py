@@ -48,7 +48,7 @@ if TYPE_CHECKING:  # the names are those of the tables, when the program starts
 else:
     SolverName = Literal[names("fmcore.solvers.tableaus", "SOLVERS")]
     RecipeName = Literal[names("fmcore.training.recipes", "RECIPES")]
-    LossName = Literal[names("fmcore.losses", "LOSSES")]
+    LossName = Literal[(*names("fmcore.losses", "LOSSES"), *names("fmcore.flowmaps", "RULES"))]
     TimesName = Literal[names("fmcore.losses", "TIMES")]
     PathName = Literal[names("fmcore.paths.schedules", "PATHS")]
     CoupleName = Literal[names("fmcore.couplings", "COUPLINGS")]
@@ -106,7 +106,7 @@ class Draw(Command):
     method: SolverName = "midpoint"
     """How to integrate."""
     steps: int | None = None
-    """Number of steps; left out, 5, unless there are tolerances."""
+    """Number of steps; left out, 5, unless there are tolerances. Of a flow map, of jumps: 1."""
     rtol: float | None = None
     """Relative tolerance of a step, instead of a number of steps; the method must have an error
     estimate."""
@@ -172,7 +172,8 @@ class Train(Command):
     recipe: RecipeName | None = None
     """A recipe by name: it sets all that follows and all of how to train, before other options."""
     loss: LossName | None = None
-    """The loss; left out, that of the recipe, or cfm."""
+    """The loss; left out, that of the recipe, or cfm. consistency and what follows it are rules of
+    flow maps: they train a network that jumps, from a velocity network if --start names one."""
     times: TimesName | None = None
     """How t is drawn; left out, as the loss does. stratified is uniform, one t in each of
     batch_size equal slices."""

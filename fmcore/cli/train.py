@@ -15,9 +15,10 @@ from fmcore.cli.options import Train, to_stdout
 from fmcore.couplings import COUPLINGS, MinibatchOT
 from fmcore.data import DATA_SETS, ImageData, load_images
 from fmcore.files import writable
+from fmcore.flowmaps import RULES, flow_map_loss
 from fmcore.folders import load_folder
 from fmcore.losses import LOSSES, TIMES, describe, predicted
-from fmcore.networks import UNet
+from fmcore.networks import TwoTimes, UNet
 from fmcore.paths import PATHS, OTPath, ProbabilityPath
 from fmcore.training import (
     RECIPES,
@@ -64,8 +65,12 @@ def _recipe(o: Train, data: ImageData) -> Recipe:
         if data.labels is None:
             raise ValueError(f"--classes needs them, and {o.data} has no subfolders: --no-classes")
         classes = int(data.labels.max()) + 1
-    loss = LOSSES[o.loss] if o.loss else base.loss
+    loss = LOSSES.get(o.loss, base.loss)
+    if o.loss and o.loss in RULES:
+        loss = partial(flow_map_loss, rule=o.loss)
     if o.times:
+        if o.loss in RULES:
+            raise ValueError(f"--times are single times, and --loss {o.loss} draws pairs of them")
         loss = partial(loss, times=TIMES[o.times])
     path = PATHS[o.path]() if o.path else base.path
     if o.sigma_min is not None:
@@ -92,11 +97,13 @@ def _train(o: Train, config: TrainConfig) -> dict[str, Any] | None:
     recipe = _recipe(o, data)
     torch.manual_seed(config.seed)  # the initial weights
     net, path, predict = UNet(**recipe.network), recipe.path, predicted(recipe.loss)
-    history = {}
+    history: dict[str, Any] = {}
     if o.start is not None:
         previous = load_model(o.start)
         _start_from(previous, net, path, predict)
         history = {"start": {"weights": o.start, **previous.config["about"]}}
+    if o.loss in RULES:
+        net = TwoTimes.from_one(net)
     saved = None
     if o.checkpoints is not None:
         saved = Checkpoints(o.checkpoints, o.every, o.keep, o.resume, o.skip_damaged)
