@@ -3,6 +3,7 @@
 from . import labs
 from .living.digit_figure import DigitFigure
 from .living.flow_figure import FlowFigure
+from .living.jump_figure import JumpFigure
 from .living.pair_figure import PairFigure
 from .stills import plots
 from .theme import COLORS, ramp, solver_style, theme, use_theme
@@ -11,6 +12,7 @@ __all__ = [
     "COLORS",
     "DigitFigure",
     "FlowFigure",
+    "JumpFigure",
     "PairFigure",
     "labs",
     "plots",

@@ -15,6 +15,7 @@ from fmcore.solvers.tableaus import find_tableau
 
 MOST_SEED = 2**53 - 1  # a browser's numbers are exact up to here
 Box = tuple[float, float, float, float]  # (xmin, xmax, ymin, ymax)
+Span = tuple[float, float]
 Extent = Sequence[float]
 Method = str | ButcherTableau
 Numbers = Sequence[float] | np.ndarray | Tensor
@@ -53,13 +54,24 @@ def text(name: str, value: str) -> str:
     return value
 
 
+def time_span(span: Sequence[float]) -> Span:
+    """The span as floats. Raises ValueError unless its times lie in [0, 1] and differ."""
+    t0, t1 = numbers("span", span, "t0", "t1")
+    if not (0 <= t0 <= 1 and 0 <= t1 <= 1 and t0 != t1):
+        raise ValueError(f"span must be two different times in [0, 1], got {span!r}")
+    return t0, t1
+
+
 def moment(name: str, t: float | None, span: Sequence[float]) -> float | None:
     """A time in `span` as a float, or None."""
-    if t is None:
-        return None
+    return None if t is None else instant(name, t, span, " or be None")
+
+
+def instant(name: str, t: float, span: Sequence[float], otherwise: str = "") -> float:
+    """A time in `span` as a float."""
     t = real(name, t)
     if not min(span) <= t <= max(span):
-        raise ValueError(f"{name} must lie in {tuple(span)} or be None, got {t!r}")
+        raise ValueError(f"{name} must lie in {tuple(span)}{otherwise}, got {t!r}")
     return t
 
 

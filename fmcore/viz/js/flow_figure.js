@@ -56,7 +56,6 @@ export class FlowFigure {
     this.target = spec.target && draw(spec.target, dots, TARGET_SEED);
     this.look = makeLook("light", spec.colors);
     this.stage = make("div", { className: "fm-stage" });
-    this.hint = make("span", { className: "fm-hint", "aria-hidden": "true" }, "drag me");
     this.player = new Player(this.state, fail);
     this.player.onPaint = () => this.#paint();
   }
@@ -108,12 +107,12 @@ export class FlowFigure {
 
   #addPanel() {
     const panel = new Panel(this.spec, this.field);
-    if (this.panels.length === 0) panel.handle.append(this.hint);
+    if (this.panels.length === 0) panel.handle.offer();
     this.panels.push(panel);
     this.stage.append(panel.frame);
     /** @param {Point} to */
     const onMove = (to) => {
-      this.hint.remove();
+      this.panels[0].handle.taken();
       this.set({ start: panel.camera.clamp(to) });
     };
     listen(panel, {
@@ -185,7 +184,7 @@ function build(spec, fail, el) {
     if (!fresh) return;
     const report = figure.report();
     readout.show(report, figure);
-    figure.hint.classList.toggle("fm-right", report.end?.[0] < report.start[0]);
+    figure.panels[0].handle.hintAt(report.end?.[0] < report.start[0]);
     const { solver, steps, nfe } = report;
     Object.assign(el.dataset, { solver, steps, nfe });
   };
@@ -198,7 +197,7 @@ function build(spec, fail, el) {
       figure.stage,
       ...controls.nodes,
       readout.node,
-      readout.live,
+      readout.live.node,
     ),
     resize: () => figure.fit(),
     show: (visible) => figure.player.show(visible),

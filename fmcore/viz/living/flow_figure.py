@@ -14,10 +14,9 @@ from numbers import Integral
 from typing import Any
 
 from matplotlib.figure import Figure
-from torch import Tensor
 
 from fmcore.checks import flag, real, whole
-from fmcore.fields import Empirical, GaussianMixture, MarginalField
+from fmcore.fields import MarginalField
 from fmcore.solvers import SOLVERS, ButcherTableau
 from fmcore.solvers.tableaus import find_tableau
 
@@ -25,6 +24,7 @@ from ..checks import (
     MOST_SEED,
     Extent,
     Method,
+    Span,
     box,
     by_name,
     moment,
@@ -32,12 +32,13 @@ from ..checks import (
     series,
     solver_name,
     text,
+    time_span,
 )
 from ..stills.plane import Field
-from ..theme import COLORS, solver_style
+from ..theme import COLORS
 from .base import LivingFigure
-from .sources import as_source, source_data
-from .spec import Span, field_data
+from .sources import Points, as_source, as_target, source_data, start_point
+from .spec import field_data, solver_data
 from .still import still
 
 VIEWS = ("arrows", "streamlines", "particles")
@@ -47,8 +48,6 @@ MOST_STEPS = 200
 MOST_NOISE = 4.0
 _ADAPTIVE = "-adaptive"  # after the key of a method: its steps follow from a tolerance
 _TOLERANCE = 1e-3
-
-Points = str | GaussianMixture | Empirical | Tensor | Sequence
 
 
 class FlowFigure(LivingFigure):
@@ -122,11 +121,9 @@ class FlowFigure(LivingFigure):
         marginals = flag("marginals", marginals)
         self.alt = text("alt", alt) or _alt(field, marginals)
         self.height = whole("height", height, 240)
-        self.extent, self.span = box(extent), _span(span)
+        self.extent, self.span = box(extent), time_span(span)
         self.source = as_source("source", source, self.extent)
-        if isinstance(target, str) and target == "field":
-            target = field.target if isinstance(field, MarginalField) else None
-        self.target = None if target is None else as_source("target", target, self.extent)
+        self.target = as_target(target, field, self.extent)
         steps = whole("steps", steps, 1, MOST_STEPS)
         second = _second(compare, solver, steps)
         start_state = {  # what the controls show at first
@@ -137,7 +134,7 @@ class FlowFigure(LivingFigure):
             "playing": t is None,
             "seed": whole("seed", seed, 0, MOST_SEED),
             "noise": _noise(noise, self.span),
-            "start": _start(start, self.extent),
+            "start": start_point(start, self.extent),
             "probe": None if probe is None else list(numbers("probe", probe, "x", "y")),
         }
         self.spec: dict[str, Any] = {
@@ -219,20 +216,14 @@ def _menu(methods: Iterable[Method]) -> list[dict[str, Any]]:
     menu = {}
     for method in methods:
         base = _base(method)
-        name, tableau, style = solver_name(base), find_tableau(base), solver_style(base)
-        adaptive = method != base
+        name, tableau, adaptive = solver_name(base), find_tableau(base), method != base
         if adaptive and tableau.error is None:
             able = ", ".join(n + _ADAPTIVE for n, tableau in SOLVERS.items() if tableau.error)
             raise ValueError(f"adaptive solvers must be some of {able}; got {method!r}")
-        key = name + _ADAPTIVE if adaptive else name
-        menu[key] = {
-            "id": key,
-            "label": f"{style.label}, adaptive" if adaptive else style.label,
-            "color": style.color,
-            "marker": style.marker,
-            "adaptive": adaptive,
-            "tableau": tableau.as_dict(),
-        }
+        data = solver_data(base, adaptive=adaptive)
+        if adaptive:
+            data |= {"id": name + _ADAPTIVE, "label": f"{data['label']}, adaptive"}
+        menu[data["id"]] = data
     return list(menu.values())
 
 
@@ -244,8 +235,7 @@ def _choice(solver: Method, steps: int) -> dict[str, Any]:
 
 def _maruyama() -> dict[str, Any]:
     """The rule where there is noise, as the solvers of the menu: Euler's, with noise."""
-    (euler,) = _menu(["euler"])
-    return {**euler, "id": "euler_maruyama", "label": "Euler–Maruyama"}
+    return {**solver_data("euler"), "id": "euler_maruyama", "label": "Euler–Maruyama"}
 
 
 def _noise(noise: float | None, span: Span) -> float | None:
@@ -283,14 +273,6 @@ def _views(views: Sequence[str]) -> dict[str, bool]:
     return {view: view in views for view in VIEWS}
 
 
-def _span(span: Sequence[float]) -> Span:
-    """The span as floats. Raises ValueError unless its times lie in [0, 1] and differ."""
-    t0, t1 = numbers("span", span, "t0", "t1")
-    if not (0 <= t0 <= 1 and 0 <= t1 <= 1 and t0 != t1):
-        raise ValueError(f"span must be two different times in [0, 1], got {span!r}")
-    return t0, t1
-
-
 def _share(t: float | None, span: Span) -> float:
     """The share of the span before t, 0 if t is None. Raises ValueError if t is outside."""
     (t0, t1), t = span, moment("t", t, span)
@@ -302,11 +284,3 @@ def _resolution(resolution: tuple[int, int]) -> tuple[int, int]:
     numbers("resolution", resolution, "nodes", "times")
     nodes, times = resolution
     return whole("the nodes of resolution", nodes, 4), whole("the times of resolution", times, 4)
-
-
-def _start(start: Sequence[float] | None, extent: Extent) -> list[float]:
-    """The starting point; by default off the middle, in the cloud of the source."""
-    if start is not None:
-        return list(numbers("start", start, "x", "y"))
-    xmin, xmax, ymin, ymax = extent
-    return [xmin + 0.34 * (xmax - xmin), ymin + 0.63 * (ymax - ymin)]

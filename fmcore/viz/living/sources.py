@@ -1,4 +1,4 @@
-"""Where particles start, and the target: distributions of the plane."""
+"""Where particles start, one of them and all, and the target: distributions of the plane."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from fmcore.checks import real_numbers
-from fmcore.fields import Empirical, GaussianMixture
+from fmcore.fields import Empirical, GaussianMixture, MarginalField
 
-from ..checks import Box
+from ..checks import Box, numbers
+from ..stills.plane import Field
 from .spec import distribution_data
 
 
@@ -29,9 +30,10 @@ class UniformBox:
 
 
 Source = GaussianMixture | Empirical | UniformBox
+Points = str | Source | Tensor | Sequence
 
 
-def as_source(name: str, value: str | Source | Tensor | Sequence, extent: Box) -> Source:
+def as_source(name: str, value: Points, extent: Box) -> Source:
     """The distribution that `value` stands for.
 
     "normal" is N(0, I), "uniform" covers the extent, and points (N, 2) are equally likely. Raises
@@ -51,6 +53,21 @@ def as_source(name: str, value: str | Source | Tensor | Sequence, extent: Box) -
     if tuple(value.shape) != (2,):
         raise ValueError(f"{name} must lie in the plane, got points of shape {tuple(value.shape)}")
     return value
+
+
+def as_target(value: Points | None, field: Field, extent: Box) -> Source | None:
+    """As `as_source`; "field" stands for the target of a marginal field, and None for none."""
+    if isinstance(value, str) and value == "field":
+        value = field.target if isinstance(field, MarginalField) else None
+    return None if value is None else as_source("target", value, extent)
+
+
+def start_point(start: Sequence[float] | None, extent: Box) -> list[float]:
+    """The starting point; by default off the middle, in the cloud of the source."""
+    if start is not None:
+        return list(numbers("start", start, "x", "y"))
+    xmin, xmax, ymin, ymax = extent
+    return [xmin + 0.34 * (xmax - xmin), ymin + 0.63 * (ymax - ymin)]
 
 
 def source_data(source: Source) -> dict[str, Any]:

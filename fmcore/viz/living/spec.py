@@ -3,7 +3,7 @@
 winds     the parameters of a wind of `fmcore.fields`
 mixture   a marginal field: its components, or its data points, and its path, which is in closed
           form too, or else a table of its schedule
-mlp       the weights of a `fmcore.networks.MLP`
+mlp       the weights of a `fmcore.networks.MLP`, and of a second clock where it has one
 lattice   samples of any other callable, and the error between its nodes
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -19,15 +19,16 @@ from torch import Tensor, nn
 
 from fmcore.fields import Empirical, GaussianMixture, MarginalField, Wind
 from fmcore.models import takes_label
-from fmcore.networks import MLP
+from fmcore.networks import MLP, TwoTimes
+from fmcore.networks.embedding import TimeEmbedding
 from fmcore.paths import CosinePath, OTPath, ProbabilityPath, VPPath
+from fmcore.solvers.tableaus import find_tableau
 from fmcore.weights import FlowModel
 
-from ..checks import Box
+from ..checks import Box, Method, Span, solver_name
 from ..stills.plane import Field, grid, velocity
+from ..theme import solver_style
 from .lattice import Lattice, fit
-
-Span = tuple[float, float]
 
 _TYPES = {"f8": "<f8", "f4": "<f4", "i2": "<i2"}
 _ASPECT = 16 / 9  # the stage is seldom wider than this, so the lattice reaches as far
@@ -72,6 +73,60 @@ def _exact(field: Field, span: Span) -> dict[str, Any] | None:
     return _network(net) if type(net) is MLP and not takes_label(net) else None
 
 
+def solver_data(method: Method, *, adaptive: bool = False) -> dict[str, Any]:
+    """A solver as the scripts know it: its tableau, and how it is called and drawn."""
+    style = solver_style(method)
+    return {
+        "id": solver_name(method),
+        "label": style.label,
+        "color": style.color,
+        "marker": style.marker,
+        "adaptive": adaptive,
+        "tableau": find_tableau(method).as_dict(),
+    }
+
+
+def as_flow_map(name: str, net: nn.Module) -> TwoTimes:
+    """The `TwoTimes("MLP")` of the plane that `net` is, or a `FlowModel` holds.
+
+    Raises TypeError for any other network, ValueError if it has labels or another dimension.
+    """
+    inner = net.net if isinstance(net, FlowModel) else net
+    if not (isinstance(inner, TwoTimes) and isinstance(inner.net, MLP)):
+        of = f" of a {type(inner.net).__name__}" if isinstance(inner, TwoTimes) else ""
+        raise TypeError(
+            f'{name} must be a TwoTimes("MLP"), which has two times and knows the plane, got '
+            f"a {type(inner).__name__}{of}"
+        )
+    if takes_label(inner):
+        raise ValueError(f"{name} must be a network without labels: the figure has none to tell it")
+    return inner
+
+
+def flow_map_data(net: TwoTimes) -> dict[str, Any]:
+    """The weights of `TwoTimes("MLP")`: an "mlp" with the embedding of a jump's length."""
+    mlp, length = cast(MLP, net.net), net.embed_length
+    waves = cast(TimeEmbedding, length[0])
+    return {**_network(mlp), "length": _weights(waves, length, _kind(mlp))}
+
+
+def closed_form(field: MarginalField, extent: Box, span: Span) -> dict[str, Any]:
+    """A marginal field as data, "mixture".
+
+    Raises TypeError for another field, ValueError if it is not of the plane, or not in closed form
+    or not finite at some time in `span`.
+    """
+    if not isinstance(field, MarginalField):
+        raise TypeError(f"field must be a MarginalField, got {type(field).__name__}")
+    data = _exact(field, span)
+    if data is None:
+        raise ValueError(
+            f"field must be a MarginalField whose path is finite on the span {span}, got {field}"
+        )
+    _try(field, extent, span)
+    return data
+
+
 def distribution_data(target: GaussianMixture | Empirical) -> dict[str, Any]:
     """The components of `target`, packed.
 
@@ -114,15 +169,22 @@ def _network(net: MLP) -> dict[str, Any]:
     """The weights of a network of the plane, in its own precision."""
     if net.config["dim"] != 2:
         raise ValueError(f"a figure shows the plane, but this MLP has dim={net.config['dim']}")
-    kind = "f8" if net.layers[0].weight.dtype == torch.float64 else "f4"
-    layers = [layer for layer in net.layers if isinstance(layer, nn.Linear)]
+    return {"kind": "mlp", **_weights(net.embed_time, net.layers, _kind(net))}
+
+
+def _weights(embed: TimeEmbedding, layers: nn.Sequential, kind: str) -> dict[str, Any]:
+    """The frequencies of an embedding, and the linear layers behind it."""
+    linear = [layer for layer in layers if isinstance(layer, nn.Linear)]
     return {
-        "kind": "mlp",
-        "frequencies": pack(net.embed_time.get_buffer("frequencies"), kind),
+        "frequencies": pack(embed.get_buffer("frequencies"), kind),
         "layers": [
-            {"weight": pack(layer.weight, kind), "bias": pack(layer.bias, kind)} for layer in layers
+            {"weight": pack(layer.weight, kind), "bias": pack(layer.bias, kind)} for layer in linear
         ],
     }
+
+
+def _kind(net: MLP) -> str:
+    return "f8" if net.layers[0].weight.dtype == torch.float64 else "f4"
 
 
 def _sampled(field: Field, extent: Box, span: Span, resolution: tuple[int, int]) -> dict[str, Any]:

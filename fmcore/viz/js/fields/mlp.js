@@ -1,10 +1,12 @@
 // A trained network fmcore.networks.MLP from its weights: [x, y, embedding of t] through layers of
 // SiLU units. Within one evaluation t is the same for all points, so what the embedding adds to the
-// first layer is a bias.
+// first layer is a bias. A flow map (fmcore.networks.TwoTimes) has one more embedding, that of the length
+// of a jump, which is added to the first.
 
 import { each, f32, inBlocks, load, plus, set, store, tryAssemble, whole } from "./kernels.js";
 
 /** @typedef {{ weight: Numbers, bias: Numbers }} Layer  weight: (outputs, inputs) */
+/** @typedef {{ frequencies: Numbers, layers: Layer[] }} Weights  of an embedding, and what follows it */
 
 /**
  * Where a layer lies in the kernel's memory, in bytes.
@@ -36,7 +38,7 @@ function dense({ weight, bias, inputs, outputs, from, to, last }, { end, pointer
   const units = [0, 1, 2, 3].map(() => vectors(2));
   const half = 16; // bytes of four points
   /** @param {number[]} z */
-  const silu = (z) =>
+  const activate = (z) =>
     last ? z : div(z, add(number(1), exp(min(mul(z, number(-1)), number(LARGEST)), p, q, r)));
   const addInput = units.flatMap(([zl, zr], d) => [
     ...set(one, spread(w, 4 * d)),
@@ -62,8 +64,8 @@ function dense({ weight, bias, inputs, outputs, from, to, last }, { end, pointer
         ),
         set(w, plus(w, whole(-16 * inputs))), // the same weights for the next points
         units.flatMap(([zl, zr], d) => [
-          ...store(plus(out, point), d * ROW, silu(zl)),
-          ...store(plus(out, point), d * ROW + half, silu(zr)),
+          ...store(plus(out, point), d * ROW, activate(zl)),
+          ...store(plus(out, point), d * ROW + half, activate(zr)),
         ]),
       ),
       set(w, plus(w, whole(16 * inputs))),
@@ -114,44 +116,66 @@ function fill(memory, plan, layers) {
   });
 }
 
+/** @param {number} z */
+const silu = (z) => z / (1 + Math.exp(-z));
+
 /**
- * @param {{ frequencies: Numbers, layers: Layer[] }} data
+ * The embedding of a time: cosines, then sines.
+ * @type {(frequencies: Numbers, t: number) => number[]}
+ */
+function waves(frequencies, t) {
+  const angles = Array.from(frequencies, (frequency) => t * frequency);
+  return [...angles.map(Math.cos), ...angles.map(Math.sin)];
+}
+
+/** @type {(layer: Layer, input: number[]) => number[]} */
+function affine({ weight, bias }, input) {
+  /** @type {(b: number, j: number) => number} */
+  const unit = (b, j) => input.reduce((sum, z, k) => sum + weight[j * input.length + k] * z, b);
+  return Array.from(bias, unit);
+}
+
+/**
+ * A flow map as a field is its diagonal, the velocity u(x, t, t); its jump(h) is the field u(x, t, t + h),
+ * along which a step of Euler's method is a jump.
+ *
+ * @param {Weights & { length?: Weights }} data
  * @returns {Field}
  */
-export function mlp({ frequencies, layers }) {
+export function mlp({ frequencies, layers, length: clock }) {
   const { length, plan } = layOut(layers);
   const kernel = tryAssemble(length, (locals) => plan.flatMap((layer) => dense(layer, locals)));
   const memory = kernel && new Float32Array(kernel.buffer);
   if (memory) fill(memory, plan, layers);
 
-  const half = frequencies.length;
-  const enter = 2 + 2 * half; // inputs of the first layer: x, y, cosines, sines
+  const enter = 2 + 2 * frequencies.length; // inputs of the first layer: x, y, and the embedding
   const firstBias = new Float64Array(layers[0].bias.length);
-  /** @type {number | null} the time of the first bias */
-  let biasTime = null;
+  /** @type {number[]} the time of the first bias, and the length */
+  let biasIs = [];
 
-  /** @param {number} t */
-  function prepare(t) {
-    if (t === biasTime) return;
+  /** @type {(t: number, h: number) => void} */
+  function prepare(t, h) {
+    if (t === biasIs[0] && h === biasIs[1]) return;
+    const embedding = waves(frequencies, t);
+    if (clock) {
+      const [first, last] = clock.layers;
+      const also = affine(last, affine(first, waves(clock.frequencies, h)).map(silu));
+      also.forEach((z, k) => (embedding[k] += z));
+    }
     const { weight, bias } = layers[0];
     for (let j = 0; j < bias.length; j++) {
       firstBias[j] = bias[j];
-      for (let k = 0; k < half; k++) {
-        const angle = t * frequencies[k];
-        firstBias[j] += weight[j * enter + 2 + k] * Math.cos(angle);
-        firstBias[j] += weight[j * enter + 2 + half + k] * Math.sin(angle);
-      }
+      embedding.forEach((z, k) => (firstBias[j] += weight[j * enter + 2 + k] * z));
     }
     memory?.set(firstBias, plan[0].bias / 4);
-    biasTime = t;
+    biasIs = [t, h];
   }
 
   const widest = Math.max(...plan.map(({ outputs }) => outputs));
   const activations = [new Float64Array(widest), new Float64Array(widest)];
 
   /** @type {Evaluate} */
-  function plain(t, x, y, n, u, v) {
-    prepare(t);
+  function compute(_, x, y, n, u, v) {
     for (let p = 0; p < n; p++) {
       let [from, to] = activations;
       [from[0], from[1]] = [x[p], y[p]];
@@ -161,7 +185,7 @@ export function mlp({ frequencies, layers }) {
         for (let j = 0; j < bias.length; j++) {
           let z = l === 0 ? firstBias[j] : bias[j];
           for (let k = 0; k < inputs; k++) z += weight[j * columns + k] * from[k];
-          to[j] = last ? z : z / (1 + Math.exp(-z)); // SiLU
+          to[j] = last ? z : silu(z);
         }
         [from, to] = [to, from];
       });
@@ -173,11 +197,20 @@ export function mlp({ frequencies, layers }) {
   const places = [from, from + ROW, to, to + ROW];
   /** @type {Evaluate | null} */
   const fast =
-    memory &&
-    ((t, x, y, n, u, v) => {
-      prepare(t);
-      inBlocks(kernel, memory, places, POINTS, x, y, n, u, v);
-    });
+    memory && ((_, x, y, n, u, v) => inBlocks(kernel, memory, places, POINTS, x, y, n, u, v));
   const products = plan.reduce((sum, { inputs, outputs }) => sum + inputs * outputs, 0);
-  return { cost: memory ? products / 10 : products, evaluate: fast ?? plain, plain };
+  /** @type {(h: number) => Field} */
+  const jump = (h) => {
+    /** @type {(run: Evaluate) => Evaluate} */
+    const prepared =
+      (run) =>
+      (t, ...rest) => {
+        prepare(t, h);
+        run(t, ...rest);
+      };
+    const plain = prepared(compute);
+    const cost = memory ? products / 10 : products;
+    return { cost, evaluate: fast ? prepared(fast) : plain, plain };
+  };
+  return clock ? { ...jump(0), jump } : jump(0);
 }

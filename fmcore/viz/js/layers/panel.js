@@ -3,11 +3,11 @@
 // ring that marks the starting point; above and beside it, if wanted, the marginals.
 
 import { make } from "../ui/controls.js";
-import { number } from "../ui/words.js";
 import { Camera } from "./camera.js";
 import { Layer } from "./draw.js";
 import { FieldLayer } from "./field_layer.js";
 import { drawScales, drawTarget } from "./ground_layer.js";
+import { Handle } from "./handle.js";
 import { MarginalLayer } from "./marginal_layer.js";
 import { ParticleLayer } from "./particle_layer.js";
 import { drawPath, drawProbe } from "./probe_layer.js";
@@ -24,14 +24,14 @@ export class Panel {
    */
   constructor(spec, field) {
     this.field = field;
-    this.handle = make("button", { type: "button", className: "fm-handle" });
     this.label = make("div", { className: "fm-label" });
     this.node = make("div", { className: "fm-panel", role: "group", "aria-label": spec.alt });
     this.camera = new Camera(spec.extent);
+    this.handle = new Handle(this.camera);
     this.ground = new Layer(this.node);
     this.middle = new Layer(this.node);
     this.front = new Layer(this.node);
-    this.node.append(this.label, this.handle);
+    this.node.append(this.label, this.handle.node);
     this.fieldLayer = new FieldLayer(field, this.camera, spec.span);
     this.particleLayer = new ParticleLayer(this.camera, spec.particles);
     this.marginals =
@@ -66,19 +66,6 @@ export class Panel {
     drawPath(ctx, camera, scene);
     drawProbe(ctx, camera, scene, this.field, this.fieldLayer.fullSpeed);
     if (this.marginals) this.marginals.draw(scene);
-    this.#moveHandle(scene.state.start);
-  }
-
-  /**
-   * The ring stands where the starting point is.
-   * @param {Point} start
-   */
-  #moveHandle([x, y]) {
-    this.handle.style.left = `${this.camera.x(x)}px`;
-    this.handle.style.top = `${this.camera.y(y)}px`;
-    const text = `Starting point ${number(x)}, ${number(y)}; arrow keys move it`;
-    if (this.handle.getAttribute("aria-label") !== text) {
-      this.handle.setAttribute("aria-label", text);
-    }
+    this.handle.move(scene.state.start);
   }
 }

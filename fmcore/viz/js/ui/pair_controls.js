@@ -3,6 +3,7 @@
 
 import { drawSample } from "../layers/pair_layer.js";
 import { button, check, make, setText, timeControls } from "./controls.js";
+import { Live } from "./live.js";
 import { capitalized, number, plural } from "./words.js";
 
 /** @typedef {import("../flow/pair_flow.js").PairFlow} PairFlow */
@@ -29,7 +30,6 @@ const COLUMNS = [
 ];
 const KINDS = ["noise point", "data point"];
 const HOVER = "Thin: its pair. Broad: its trajectory. Dashed: one Euler step.";
-const QUIET = 700; // milliseconds without a change before a screen reader is told
 
 /** @type {(mark: Mark) => string} */
 const named = ({ side, i }) => `${KINDS[side]} ${i + 1}`;
@@ -71,9 +71,7 @@ export function pairControls(rows, state, onChange, onPlay) {
     return { name, node, sample };
   });
   const readout = make("div", { className: "fm-readout" });
-  const live = make("div", { className: "fm-live", role: "status", "aria-live": "polite" });
-  /** @type {number | undefined} */
-  let timer = undefined;
+  const live = new Live();
   return {
     time: make("div", { className: "fm-row fm-time" }, ...time.nodes),
     nodes: [
@@ -81,7 +79,7 @@ export function pairControls(rows, state, onChange, onPlay) {
       make("div", { className: "fm-row fm-again" }, again, hint),
       make("div", { className: "fm-group" }, ...legend.map(({ node }) => node)),
       readout,
-      live,
+      live.node,
     ],
     /** @param {Look & Colors} look */
     theme(look) {
@@ -118,8 +116,7 @@ export function pairControls(rows, state, onChange, onPlay) {
           `${short(straightness)}, where 0 is straight. One Euler step lands ${short(euler)} ` +
           "from their ends, on average.",
       );
-      clearTimeout(timer);
-      timer = setTimeout(() => setText(live, readout.textContent ?? ""), QUIET);
+      live.say(readout.textContent ?? "");
     },
   };
 }

@@ -22,10 +22,11 @@ const STILL = 8; // pixels a tap may move
  */
 
 /**
- * @param {import("../layers/panel.js").Panel} panel
+ * @param {{ node: HTMLElement, handle: import("../layers/handle.js").Handle }} panel
  * @param {Listener} listener
  */
-export function listen({ node: stage, handle, camera }, { onMove, onNudge, onHover }) {
+export function listen({ node: stage, handle: ring }, { onMove, onNudge, onHover }) {
+  const { node: handle, camera } = ring;
   /** @param {PointerEvent} event */
   const pointOf = (event) => {
     const box = stage.getBoundingClientRect();

@@ -1,10 +1,9 @@
 // The figure in words: what was computed, at what cost, and with what result.
 
 import { stepsPerMark } from "../layers/probe_layer.js";
-import { make, setText } from "./controls.js";
+import { make } from "./controls.js";
+import { Live } from "./live.js";
 import { number, plural, small } from "./words.js";
-
-const QUIET = 700; // milliseconds without a change before a screen reader is told
 
 /** @param {Point} point */
 const pair = ([x, y]) => `(${number(x)}, ${number(y)})`;
@@ -22,14 +21,11 @@ export function describePoint({ at, v, paths, count }) {
 
 /** The readout below the controls, and the same for screen readers once things are at rest. */
 export class Readout {
-  /** @type {number | undefined} */
-  timer = undefined;
-
   /** @param {FlowSpec} spec */
   constructor(spec) {
     this.spec = spec;
     this.node = make("div", { className: "fm-readout" });
-    this.live = make("div", { className: "fm-live", role: "status", "aria-live": "polite" });
+    this.live = new Live();
   }
 
   /**
@@ -40,7 +36,7 @@ export class Readout {
   show(report, { look, panels, computation }) {
     if (report.problem) {
       this.node.replaceChildren(report.problem);
-      this.#announce();
+      this.live.say(this.node.textContent ?? "");
       return;
     }
     /** @type {(result: any, i: number, where: string) => HTMLElement} */
@@ -74,12 +70,6 @@ export class Readout {
     const { error } = this.spec.field;
     if (error) rest.push(`The field is a lattice’s, ${percent(error.rms)} off (rms).`);
     this.node.replaceChildren(...lines, make("div", {}, rest.join(" ")));
-    this.#announce();
-  }
-
-  #announce() {
-    const text = this.node.textContent ?? "";
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => setText(this.live, text), QUIET);
+    this.live.say(this.node.textContent ?? "");
   }
 }
