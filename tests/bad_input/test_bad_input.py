@@ -4,6 +4,7 @@ import in_couplings
 import in_fields
 import in_figures
 import in_flowmaps
+import in_jump_figure
 import in_multistep
 import in_pair_figure
 import in_paths
@@ -28,6 +29,7 @@ ROOMS = (
     in_training,
     in_sampling,
     in_figures,
+    in_jump_figure,
     in_pair_figure,
 )
 ROWS = [row for room in ROOMS for row in room.ROWS]

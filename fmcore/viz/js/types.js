@@ -30,7 +30,6 @@
  * @property {Box} [domain]  where the field is known
  * @property {number} [count]  of the conditional paths it is a mean over
  * @property {(t: number, x0: number, x1: number) => number} [along]  a coordinate of such a path
- * @property {(h: number) => Field} [jump]  of a flow map, the mean velocity from t to t + h
  * @property {(noise: number) => Noisy} [noisy]  the SDE with the same marginals, of g = noise b(t)
  * @property {(t: number, d: number, z: Float64Array, least: number) => Float64Array} [density]
  * @property {(t: number, x: number, y: number, limit: number) => Conditional[]} [conditionals]

@@ -6,7 +6,7 @@ RK4 and evaluates the network wherever the reader lets a jump begin and end.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -22,9 +22,9 @@ from fmcore.networks import TwoTimes
 from fmcore.paths.path import check_field
 from fmcore.solvers import odeint
 
-from ..checks import MOST_SEED, Extent, box, instant, text, time_span
+from ..checks import MOST_SEED, Extent, Span, box, instant, text, time_span
 from ..stills import plots
-from ..stills.plane import as_input
+from ..stills.plane import Field, as_input
 from ..theme import COLORS, theme
 from .base import LivingFigure
 from .sources import Points, as_source, as_target, source_data, start_point
@@ -34,6 +34,7 @@ from .still import MOST_TARGETS
 MOST_NETWORKS, MOST_JUMPS = 6, 8
 MOST_PARTICLES, MOST_STEPS = 1_000, 400
 METHOD = "rk4"
+_POINTS = 101  # of the trajectory of the starting point
 
 
 class JumpFigure(LivingFigure):
@@ -141,55 +142,72 @@ class JumpFigure(LivingFigure):
         Below each: how far they end from the exact flow, as the root mean square.
         """
         t = self.t if t is None else instant("t", t, self.span)
-        count = len(self.nets)
+        count, plural = len(self.nets), "s" * (self.jumps > 1)
         columns = count if count < 4 else (count + 1) // 2
         rows = -(-count // columns)
-        size = (5.6, 5.9) if count == 1 else (7.0, rows * 7.0 / columns + 0.5)
+        size = (5.6, 6.2) if count == 1 else (7.0, rows * (7.0 / columns + 0.5) + 0.4)
         with theme(), torch.no_grad():
             figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
+            figure.suptitle(
+                f"{self.jumps} jump{plural} from s = {self.s:.2f} to t = {t:.2f}", fontsize=13
+            )
             for ax in axes.flat[count:]:
                 ax.set_axis_off()
             for ax, (name, net) in zip(axes.flat, self.nets.items(), strict=False):
                 self._panel(ax, net, t)
-                ax.set_title(name)
+                ax.set_title(name if count > 1 else "")
         return figure
 
     def _panel(self, ax: Axes, net: TwoTimes, t: float) -> None:
         """The particles' jumps with one network, and those from the starting point."""
-        spec, s = self.spec, self.s
+        spec, extent = self.spec, self.extent
         g = torch.Generator().manual_seed(spec["start_state"]["seed"])
         x0 = self.source.sample(spec["particles"], generator=g).double()
         if self.target is not None:
             points = self.target.sample(min(MOST_TARGETS, spec["particles"]), generator=g)
             ax.scatter(*points.T, s=4, color=COLORS["target"], alpha=0.35, linewidths=0)
-        x0 = torch.cat([torch.tensor([spec["start_state"]["start"]]).double(), x0])
-        t0, t1 = spec["span"]
-        exact = _states(self.field, x0, METHOD, self.steps, (t0, t1), [s, t])
-        path = _states(
-            self.field, x0[:1], METHOD, self.steps, (t0, t1), torch.linspace(t0, t1, 101)
-        )
-
-        def secant(x: Tensor, now: Tensor) -> Tensor:
-            then = (now + (t - s) / self.jumps).clamp(max=1.0)
-            return net(as_input(net, x), now, then).to(x)
-
-        marks = torch.linspace(s, t, self.jumps + 1, dtype=torch.float64)
-        jumps, euler = (
-            _states(v, exact[0], "euler", self.jumps, (s, t), marks) for v in (secant, self.field)
-        )
-        plots.scatter(exact[0, 1:], color=COLORS["source"], size=2.0, extent=self.extent, ax=ax)
-        errors = torch.stack([jumps[-1], exact[1]], dim=1)[1:].numpy()
-        ax.add_collection(LineCollection(list(errors), colors=COLORS["ink"], linewidths=0.7))
-        ends = {"s": 12, "facecolors": "none", "edgecolors": COLORS["ink"], "linewidths": 0.8}
-        ax.scatter(*exact[1, 1:].T, zorder=3, **ends)
-        plots.scatter(jumps[-1, 1:], color=COLORS["path"], size=2.6, extent=self.extent, ax=ax)
-        ax.plot(*path[:, 0].T, color=COLORS["muted"], linewidth=4, zorder=4)
-        plots.path(euler[:, 0], method="euler", extent=self.extent, ax=ax)
-        plots.path(jumps[:, 0], color=COLORS["path"], marker="D", extent=self.extent, ax=ax)
-        off = [_apart(each[-1, 1:], exact[1, 1:]) for each in (jumps, euler)]
+        start = torch.tensor([spec["start_state"]["start"]], dtype=torch.float64)
+        begin, goal, jumps, euler = self._journeys(net, torch.cat([start, x0]), t)
+        errors = torch.stack([jumps[-1], goal], dim=1)[1:].numpy()
+        ax.add_collection(LineCollection(list(errors), colors=COLORS["muted"], linewidths=0.7))
+        plots.scatter(begin[1:], color=COLORS["source"], size=2.0, extent=extent, ax=ax)
+        rings: dict[str, Any] = {"facecolors": "none", "edgecolors": COLORS["ink"]}
+        ax.scatter(*goal[1:].T, s=13, linewidths=0.8, zorder=3, **rings)
+        plots.scatter(jumps[-1, 1:], color=COLORS["path"], size=3.0, extent=extent, ax=ax)
+        trajectory = self._flow(start, torch.linspace(*spec["span"], _POINTS))[:, 0]
+        travelled = self._flow(start, torch.linspace(self.s, t, _POINTS))[:, 0]
+        ax.plot(*trajectory.T, color=COLORS["muted"], linewidth=4, zorder=4)
+        ax.plot(*travelled.T, color=COLORS["ink"], linewidth=1.6, zorder=4)
+        plots.path(euler[:, 0], method="euler", extent=extent, ax=ax)
+        plots.path(jumps[:, 0], color=COLORS["path"], marker="D", extent=extent, ax=ax)
+        ax.scatter(*goal[0], s=90, linewidths=1.6, zorder=5, **rings)
+        ax.plot(*begin[0], "o", color=COLORS["ink"], zorder=5)
         ax.set(xticks=[], yticks=[], ylabel="")
         ax.spines[:].set_visible(False)
-        ax.set_xlabel("off by {:.3f}\nEuler {:.3f}".format(*off), fontsize=11)
+        off, others = (_apart(ends[-1, 1:], goal[1:]) for ends in (jumps, euler))
+        ax.set_xlabel(f"jump: {off:.3f} off\nEuler: {others:.3f} off", fontsize=11)
+
+    def _journeys(self, net: TwoTimes, x0: Tensor, t: float) -> tuple[Tensor, ...]:
+        """Where the flow has points at s and at t; their jumps and Euler steps (K + 1, B, 2)."""
+        begin, goal = self._flow(x0, torch.tensor([self.s, t]))
+        times = torch.linspace(self.s, t, self.jumps + 1, dtype=torch.float64)
+
+        def mean_velocity(x: Tensor, now: Tensor) -> Tensor:
+            then = (now + (t - self.s) / self.jumps).clamp(max=1.0)
+            return net(as_input(net, x), now, then).to(x)
+
+        # A chain of jumps is Euler's method along the mean velocity.
+        jumps, euler = (
+            _states(v, begin, (self.s, t), "euler", self.jumps, times)
+            for v in (mean_velocity, self.field)
+        )
+        return begin, goal, jumps, euler
+
+    def _flow(self, x0: Tensor, times: Tensor) -> Tensor:
+        """The exact states (T, B, 2) at `times`."""
+        t0, t1 = self.spec["span"]
+        times = times.double().clamp(t0, t1)
+        return _states(self.field, x0, (t0, t1), METHOD, self.steps, times)
 
     def __repr__(self) -> str:
         return f"JumpFigure({[*self.nets]}, s={self.s:g}, t={self.t:g}, jumps={self.jumps})"
@@ -199,27 +217,19 @@ def _networks(
     net: nn.Module | Mapping[str, nn.Module], field: MarginalField
 ) -> dict[str, TwoTimes]:
     """The flow maps by their names, checked; one without a name is "network"."""
-    if not isinstance(net, Mapping):
-        net = {"network": net}
-    if not 1 <= len(net) <= MOST_NETWORKS:
-        raise ValueError(f"net must be one to {MOST_NETWORKS} networks, got {len(net)}")
-    for name, one in net.items():
+    named = dict(net) if isinstance(net, Mapping) else {"network": net}
+    if not 1 <= len(named) <= MOST_NETWORKS:
+        raise ValueError(f"net must be one to {MOST_NETWORKS} networks, got {len(named)}")
+    maps = {}
+    for name, one in named.items():
         if not (isinstance(name, str) and name):
             raise TypeError(f"the names of the networks must be strings, not empty, got {name!r}")
-        as_flow_map(name, one)
+        maps[name] = as_flow_map(f"net[{name!r}]" if isinstance(net, Mapping) else "net", one)
         check_field(one, field.path)
-    return {name: as_flow_map(name, one) for name, one in net.items()}
+    return maps
 
 
-def _states(
-    v: Callable[..., Tensor],
-    x0: Tensor,
-    method: str,
-    steps: int,
-    span: tuple[float, float],
-    times: Tensor | list[float],
-) -> Tensor:
-    """The states (T, B, 2) at `times`. Jumps are Euler steps along the mean velocity."""
+def _states(v: Field, x0: Tensor, span: Span, method: str, steps: int, times: Tensor) -> Tensor:
     xs = odeint(v, x0, span, method=method, steps=steps, t_eval=times).xs
     assert xs is not None  # t_eval says where
     return xs

@@ -3,7 +3,7 @@
 winds     the parameters of a wind of `fmcore.fields`
 mixture   a marginal field: its components, or its data points, and its path, which is in closed
           form too, or else a table of its schedule
-mlp       the weights of a `fmcore.networks.MLP`, and of a second clock where it has one
+mlp       the weights of a `fmcore.networks.MLP`
 lattice   samples of any other callable, and the error between its nodes
 """
 
@@ -87,24 +87,27 @@ def solver_data(method: Method, *, adaptive: bool = False) -> dict[str, Any]:
 
 
 def as_flow_map(name: str, net: nn.Module) -> TwoTimes:
-    """The `TwoTimes("MLP")` of the plane that `net` is, or a `FlowModel` holds.
+    """The `TwoTimes("MLP")` that `net` is, or a `FlowModel` holds.
 
-    Raises TypeError for any other network, ValueError if it has labels or another dimension.
+    Raises TypeError for any other network, ValueError if it has labels or weights that are not
+    finite.
     """
     inner = net.net if isinstance(net, FlowModel) else net
     if not (isinstance(inner, TwoTimes) and isinstance(inner.net, MLP)):
-        of = f" of a {type(inner.net).__name__}" if isinstance(inner, TwoTimes) else ""
+        of = f'("{type(inner.net).__name__}")' if isinstance(inner, TwoTimes) else ""
         raise TypeError(
-            f'{name} must be a TwoTimes("MLP"), which has two times and knows the plane, got '
-            f"a {type(inner).__name__}{of}"
+            f'{name} must be a TwoTimes("MLP") of the plane, which takes two times, got '
+            f"{type(inner).__name__}{of}"
         )
     if takes_label(inner):
         raise ValueError(f"{name} must be a network without labels: the figure has none to tell it")
+    if not all(weights.isfinite().all() for weights in inner.parameters()):
+        raise ValueError(f"{name} has weights that are NaN or infinite")
     return inner
 
 
 def flow_map_data(net: TwoTimes) -> dict[str, Any]:
-    """The weights of `TwoTimes("MLP")`: an "mlp" with the embedding of a jump's length."""
+    """The weights of `TwoTimes("MLP")`: those of the MLP, and of the embedding of a length."""
     mlp, length = cast(MLP, net.net), net.embed_length
     waves = cast(TimeEmbedding, length[0])
     return {**_network(mlp), "length": _weights(waves, length, _kind(mlp))}

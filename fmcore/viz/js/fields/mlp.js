@@ -1,12 +1,11 @@
 // A trained network fmcore.networks.MLP from its weights: [x, y, embedding of t] through layers of
 // SiLU units. Within one evaluation t is the same for all points, so what the embedding adds to the
-// first layer is a bias. A flow map (fmcore.networks.TwoTimes) has one more embedding, that of the length
-// of a jump, which is added to the first.
+// first layer is a bias.
 
 import { each, f32, inBlocks, load, plus, set, store, tryAssemble, whole } from "./kernels.js";
 
 /** @typedef {{ weight: Numbers, bias: Numbers }} Layer  weight: (outputs, inputs) */
-/** @typedef {{ frequencies: Numbers, layers: Layer[] }} Weights  of an embedding, and what follows it */
+/** @typedef {{ frequencies: Numbers, layers: Layer[] }} Weights  of an embedding, and what follows */
 
 /**
  * Where a layer lies in the kernel's memory, in bytes.
@@ -117,51 +116,42 @@ function fill(memory, plan, layers) {
 }
 
 /** @param {number} z */
-const silu = (z) => z / (1 + Math.exp(-z));
+export const silu = (z) => z / (1 + Math.exp(-z));
 
 /**
  * The embedding of a time: cosines, then sines.
  * @type {(frequencies: Numbers, t: number) => number[]}
  */
-function waves(frequencies, t) {
+export function waves(frequencies, t) {
   const angles = Array.from(frequencies, (frequency) => t * frequency);
   return [...angles.map(Math.cos), ...angles.map(Math.sin)];
 }
 
-/** @type {(layer: Layer, input: number[]) => number[]} */
-function affine({ weight, bias }, input) {
-  /** @type {(b: number, j: number) => number} */
-  const unit = (b, j) => input.reduce((sum, z, k) => sum + weight[j * input.length + k] * z, b);
-  return Array.from(bias, unit);
-}
+/** @type {(data: Weights) => Field} */
+export const mlp = ({ frequencies, layers }) => network(layers, (t) => waves(frequencies, t))(0);
 
 /**
- * A flow map as a field is its diagonal, the velocity u(x, t, t); its jump(h) is the field u(x, t, t + h),
- * along which a step of Euler's method is a jump.
+ * The network with whatever embedding of the time t, and of a number h: a field for each h.
  *
- * @param {Weights & { length?: Weights }} data
- * @returns {Field}
+ * @param {Layer[]} layers
+ * @param {(t: number, h: number) => number[]} embed
+ * @returns {(h: number) => Field}
  */
-export function mlp({ frequencies, layers, length: clock }) {
+export function network(layers, embed) {
   const { length, plan } = layOut(layers);
   const kernel = tryAssemble(length, (locals) => plan.flatMap((layer) => dense(layer, locals)));
   const memory = kernel && new Float32Array(kernel.buffer);
   if (memory) fill(memory, plan, layers);
 
-  const enter = 2 + 2 * frequencies.length; // inputs of the first layer: x, y, and the embedding
   const firstBias = new Float64Array(layers[0].bias.length);
-  /** @type {number[]} the time of the first bias, and the length */
+  /** @type {number[]} the time of the first bias, and its h */
   let biasIs = [];
 
   /** @type {(t: number, h: number) => void} */
   function prepare(t, h) {
     if (t === biasIs[0] && h === biasIs[1]) return;
-    const embedding = waves(frequencies, t);
-    if (clock) {
-      const [first, last] = clock.layers;
-      const also = affine(last, affine(first, waves(clock.frequencies, h)).map(silu));
-      also.forEach((z, k) => (embedding[k] += z));
-    }
+    const embedding = embed(t, h);
+    const enter = 2 + embedding.length; // inputs of the first layer: x, y, and the embedding
     const { weight, bias } = layers[0];
     for (let j = 0; j < bias.length; j++) {
       firstBias[j] = bias[j];
@@ -199,8 +189,8 @@ export function mlp({ frequencies, layers, length: clock }) {
   const fast =
     memory && ((_, x, y, n, u, v) => inBlocks(kernel, memory, places, POINTS, x, y, n, u, v));
   const products = plan.reduce((sum, { inputs, outputs }) => sum + inputs * outputs, 0);
-  /** @type {(h: number) => Field} */
-  const jump = (h) => {
+  const cost = memory ? products / 10 : products;
+  return (h) => {
     /** @type {(run: Evaluate) => Evaluate} */
     const prepared =
       (run) =>
@@ -209,8 +199,6 @@ export function mlp({ frequencies, layers, length: clock }) {
         run(t, ...rest);
       };
     const plain = prepared(compute);
-    const cost = memory ? products / 10 : products;
     return { cost, evaluate: fast ? prepared(fast) : plain, plain };
   };
-  return clock ? { ...jump(0), jump } : jump(0);
 }

@@ -2,6 +2,7 @@
 // jumps is Euler's method along the network's mean velocity, and is run as that.
 
 import { makeField } from "../fields/fields.js";
+import { flowMap } from "../fields/flow_map.js";
 import { draw } from "./random.js";
 import { Run, runFrom } from "./run.js";
 
@@ -9,7 +10,7 @@ import { Run, runFrom } from "./run.js";
  * fmcore.viz.JumpFigure.spec
  * @typedef {object} JumpSpec
  * @property {FieldData} field
- * @property {Record<string, FieldData>} networks  by their names
+ * @property {Record<string, any>} networks  by their names
  * @property {Distribution} source
  * @property {Distribution | null} target
  * @property {Solver} solver  of the exact flow
@@ -59,7 +60,7 @@ export class JumpFlow {
     this.spec = spec;
     this.field = makeField(spec.field);
     const entries = Object.entries(spec.networks);
-    this.networks = Object.fromEntries(entries.map(([name, data]) => [name, makeField(data)]));
+    this.networks = Object.fromEntries(entries.map(([name, data]) => [name, flowMap(data)]));
   }
 
   /**
@@ -110,8 +111,7 @@ export class JumpFlow {
   #journey(exact) {
     const { s, t, jumps, network } = /** @type {JumpState} */ (this.state);
     const { field, spec } = this;
-    const net = this.networks[network].jump?.((t - s) / jumps);
-    if (!net) throw new Error(`"${network}" is no flow map`);
+    const net = this.networks[network]((t - s) / jumps);
     /** @param {number} time */
     const at = (time) => {
       const cloud = { x: new Float64Array(exact.n), y: new Float64Array(exact.n) };
