@@ -540,6 +540,7 @@ def test_a_rule_trains_a_network_that_jumps(rule, tmp_path, capsys):
     main(["train", "--out", str(weights), *SMALL, "--loss", rule])
     model = load_weights(weights)
     assert model.jumps and isinstance(model.net, TwoTimes)
+    assert model.config["network"]["time_scale"] == 2 * math.pi
     assert model.config["about"]["recipe"]["loss"] == f"flow_map_loss(rule={rule!r})"
     draw = ["--weights", str(weights), "--json"]
     capsys.readouterr()

@@ -185,8 +185,8 @@ class Train(Command):
     MNIST that comes with the library."""
     base: int = 64
     """Channels of the network at full resolution."""
-    time_scale: float = 1000.0
-    """Scale of the time embedding."""
+    time_scale: float | None = None
+    """Scale of the time embedding; left out, 1000, and of a flow map from scratch 2 pi."""
     levels: int = 2
     """Levels of the network, each at half the resolution of the one above."""
     film_silu: bool = True

@@ -86,7 +86,7 @@ def _recipe(o: Train, data: ImageData) -> Recipe:
         if classes is None:
             raise ValueError("--label-weight needs --classes")
         couple = replace(couple, label_weight=o.label_weight)
-    names = "base", "time_scale", "levels", "film_silu"
+    names = ("base", "levels", "film_silu", *(["time_scale"] if o.time_scale else []))
     network = {name: getattr(o, name) for name in names} | {"in_channels": channels}
     network["num_classes"] = classes
     return Recipe(network, path, o.config, loss, couple)
@@ -96,14 +96,15 @@ def _train(o: Train, config: TrainConfig) -> dict[str, Any] | None:
     data = _data(o)
     recipe = _recipe(o, data)
     torch.manual_seed(config.seed)  # the initial weights
-    net, path, predict = UNet(**recipe.network), recipe.path, predicted(recipe.loss)
+    net: UNet | TwoTimes = UNet(**recipe.network)
+    path, predict = recipe.path, predicted(recipe.loss)
     history: dict[str, Any] = {}
     if o.start is not None:
         previous = load_model(o.start)
         _start_from(previous, net, path, predict)
         history = {"start": {"weights": o.start, **previous.config["about"]}}
     if o.loss in RULES:
-        net = TwoTimes.from_one(net)
+        net = TwoTimes.from_one(net) if o.start else TwoTimes("UNet", **recipe.network)
     saved = None
     if o.checkpoints is not None:
         saved = Checkpoints(o.checkpoints, o.every, o.keep, o.resume, o.skip_damaged)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Self, cast
 
 from torch import Tensor, nn
@@ -15,6 +16,8 @@ from fmcore.networks.unet import UNet
 __all__ = ["TwoTimes"]
 
 ONE_TIME = {"UNet": UNet, "MLP": MLP}
+SLOW = 2 * math.pi
+"""The scale of the clocks: most rules differentiate in the times, and fast waves drown the rest."""
 
 
 class TwoTimes(nn.Module):
@@ -23,7 +26,8 @@ class TwoTimes(nn.Module):
     The network inside has the clock s, and a second one tells it the length t - s of the jump: one
     more embedding, added to the first. At the start it adds 0, so that u(x, s, t) = v(x, s): a
     trained velocity network is a good start (`TwoTimes.from_one`). `of` is "UNet" or "MLP", and
-    `arguments` are those of that class. `s` and `t` are numbers, 0-d or `(B,)`.
+    `arguments` are those of that class; a `time_scale` that is left out is 2 pi, which the second
+    clock has in any case. `s` and `t` are numbers, 0-d or `(B,)`.
 
     Raises `ValueError` for another network, for times outside [0, 1] and s > t, and as the network
     inside does.
@@ -41,9 +45,10 @@ class TwoTimes(nn.Module):
 
     def __init__(self, of: str = "UNet", **arguments: Any):
         super().__init__()
+        arguments = {"time_scale": SLOW} | arguments
         self.net = ONE_TIME[one_of("of", of, ONE_TIME)](**arguments)
         self.config: dict[str, Any] = {"of": of, **self.net.config}
-        self.embed_length = TimeNetwork(self.net.config["time_dim"], self.net.config["time_scale"])
+        self.embed_length = TimeNetwork(self.net.config["time_dim"], SLOW)
         last = cast(nn.Linear, self.embed_length[-1])
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)

@@ -1,5 +1,6 @@
 """Networks with a second clock."""
 
+import math
 from functools import partial
 
 import pytest
@@ -8,7 +9,7 @@ from small import config, gen, noise, unet
 
 from fmcore.fields import FlowMap, GaussianMixture, MarginalField
 from fmcore.flowmaps import RULES, flow_map_loss, jump
-from fmcore.networks import MLP, TwoTimes
+from fmcore.networks import MLP, TwoTimes, UNet
 from fmcore.paths import OTPath
 from fmcore.sampling import generate
 from fmcore.training import train
@@ -51,6 +52,26 @@ def test_the_second_clock_is_the_length_of_the_jump():
     assert [given.item() for given, _ in seen] == [0.25, 0.25, 0.5]
     waves = two.net.embed_time(torch.tensor([0.5])) + seen[2][1]
     assert torch.equal(two(x, 0.5, 1.0), two.net.layers(torch.cat([x, waves], 1)))
+
+
+@pytest.mark.parametrize("of", ["UNet", "MLP"])
+def test_its_clocks_turn_slowly(of):
+    """Derivatives in the times stay of the size of the answers."""
+    two = TwoTimes(of)
+    one = (UNet if of == "UNet" else MLP)(time_scale=1000.0)
+    assert two.config["time_scale"] == 2 * math.pi
+    for net in (two, TwoTimes.from_one(one)):
+        assert max(net.embed_length[0].constants) == pytest.approx(2 * math.pi)
+    assert TwoTimes.from_one(one).config["time_scale"] == 1000.0
+
+
+@pytest.mark.parametrize("scale", [2 * math.pi, 1000.0])
+def test_a_fast_clock_lets_the_derivative_explode(scale):
+    torch.manual_seed(0)
+    net = TwoTimes("MLP", hidden=32, time_scale=scale)
+    x, s, t = noise(64, 2), torch.linspace(0.1, 0.9, 64), torch.ones(64)
+    u, slope = torch.func.jvp(lambda s: net(x, s, t), (s,), (torch.ones(64),))
+    assert (slope.norm() > 20 * u.norm()) == (scale == 1000.0)
 
 
 def test_a_label_reaches_the_network_inside():
