@@ -12,6 +12,7 @@
 (d) Where the time of a step goes, and which part of the device's matrix rate is used.
 (e) What each part of the recipe is worth: short trainings that differ in one thing. (The first
     training of all pays for the compilation; the others find it done.)
+(f) With --one-step, and then nothing else: the digits of `onestep.py`, with a budget of their own.
 
 The results are written after every part, so that a run which is cut short has lost nothing. What
 does not fit into `--budget` seconds is left out, and named.
@@ -21,6 +22,8 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import subprocess
+import sys
 import time
 import traceback
 from dataclasses import replace
@@ -218,6 +221,18 @@ def profile(args) -> dict:
     }
 
 
+# ---- (f) one step
+
+
+def one_step(args) -> None:
+    """The rows go into a file of their own, `onestep.json`; samples and weights beside it."""
+    script, out = Path(__file__).with_name("onestep.py"), args.out
+    own = ["--where", "digits", "--device", args.device, "--seconds", str(args.budget)]
+    own += ["--out", out / "onestep.json", "--samples", out / "samples"]
+    own += ["--weights", out / "weights", *(["--quick"] if args.rehearse else [])]
+    subprocess.run([sys.executable, script, *own], check=True)
+
+
 # ---- all of it
 
 
@@ -229,6 +244,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2, help="of the reference's DataLoader")
     parser.add_argument("--budget", type=float, default=500.0, help="seconds")
+    parser.add_argument("--one-step", action="store_true", help="the digits of onestep.py alone")
     args = parser.parse_args()
     begin = time.perf_counter()
     args.batch = 32 if args.rehearse else BATCH
@@ -236,6 +252,10 @@ def main() -> None:
         args.seeds, args.workers = 1, 0
     elif args.device == "cpu":
         parser.error("without a GPU this takes days; --rehearse runs the same code, small")
+    if args.one_step:
+        args.out.mkdir(parents=True, exist_ok=True)
+        one_step(args)
+        return
     sets = [whole_mnist(s) for s in ("train", "test")]
     args.judge = Judge(*sets, device=args.device)
     args.out.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,8 @@ learns from data alone.
 cost     `network`, `batch`, `parameters`; `milliseconds` of a step (loss, backward, AdamW), the
          median over `rounds` in which every rule has its turn; `ratio` to `cfm_loss` on the same
          network with one clock, the median over the rounds; `memory_mib` and `memory_ratio`, the
-         most that steps hold beyond what was held before, each in a process of its own (Linux);
+         most that steps hold beyond what was held before, each in a process of its own (Linux),
+         of the U-Net alone;
          `forward`, `jvp` and `backward` passes of the network, `teacher_forward` of the teacher
 plane    `steps`, `lr`, `training_cpu_seconds`, `parameters`; in `samples` for each `sampler` and
          `nfe` the exact Wasserstein-2 distance of 1,500 samples from 1,500 points of the data,
