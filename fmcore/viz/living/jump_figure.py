@@ -7,6 +7,7 @@ RK4 and evaluates the network wherever the reader lets a jump begin and end.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -34,7 +35,7 @@ from .still import MOST_TARGETS
 MOST_NETWORKS, MOST_JUMPS = 6, 8
 MOST_PARTICLES, MOST_STEPS = 1_000, 400
 METHOD = "rk4"
-_POINTS = 101  # of the trajectory of the starting point
+_FRAMES, _STEPS = 100, 24  # of a still: exact states, and RK4 at most, 1e-4 off for two moons
 
 
 class JumpFigure(LivingFigure):
@@ -161,21 +162,20 @@ class JumpFigure(LivingFigure):
     def _panel(self, ax: Axes, net: TwoTimes, t: float) -> None:
         """The particles' jumps with one network, and those from the starting point."""
         spec, extent = self.spec, self.extent
-        g = torch.Generator().manual_seed(spec["start_state"]["seed"])
-        x0 = self.source.sample(spec["particles"], generator=g).double()
         if self.target is not None:
+            g = torch.Generator().manual_seed(spec["start_state"]["seed"] + 1)
             points = self.target.sample(min(MOST_TARGETS, spec["particles"]), generator=g)
             ax.scatter(*points.T, s=4, color=COLORS["target"], alpha=0.35, linewidths=0)
-        start = torch.tensor([spec["start_state"]["start"]], dtype=torch.float64)
-        begin, goal, jumps, euler = self._journeys(net, torch.cat([start, x0]), t)
+        (before, begin), (after, goal) = self._at(self.s), self._at(t)
+        trajectory = self._exact[:, 0]
+        travelled = torch.cat([begin[:1], trajectory[before + 1 : after + 1], goal[:1]])
+        jumps, euler = self._chains(net, begin, t)
         errors = torch.stack([jumps[-1], goal], dim=1)[1:].numpy()
         ax.add_collection(LineCollection(list(errors), colors=COLORS["muted"], linewidths=0.7))
         plots.scatter(begin[1:], color=COLORS["source"], size=2.0, extent=extent, ax=ax)
         rings: dict[str, Any] = {"facecolors": "none", "edgecolors": COLORS["ink"]}
         ax.scatter(*goal[1:].T, s=13, linewidths=0.8, zorder=3, **rings)
         plots.scatter(jumps[-1, 1:], color=COLORS["path"], size=3.0, extent=extent, ax=ax)
-        trajectory = self._flow(start, torch.linspace(*spec["span"], _POINTS))[:, 0]
-        travelled = self._flow(start, torch.linspace(self.s, t, _POINTS))[:, 0]
         ax.plot(*trajectory.T, color=COLORS["muted"], linewidth=4, zorder=4)
         ax.plot(*travelled.T, color=COLORS["ink"], linewidth=1.6, zorder=4)
         plots.path(euler[:, 0], method="euler", extent=extent, ax=ax)
@@ -187,27 +187,35 @@ class JumpFigure(LivingFigure):
         off, others = (_apart(ends[-1, 1:], goal[1:]) for ends in (jumps, euler))
         ax.set_xlabel(f"jump: {off:.3f} off\nEuler: {others:.3f} off", fontsize=11)
 
-    def _journeys(self, net: TwoTimes, x0: Tensor, t: float) -> tuple[Tensor, ...]:
-        """Where the flow has points at s and at t; their jumps and Euler steps (K + 1, B, 2)."""
-        begin, goal = self._flow(x0, torch.tensor([self.s, t]))
-        times = torch.linspace(self.s, t, self.jumps + 1, dtype=torch.float64)
+    def _chains(self, net: TwoTimes, begin: Tensor, t: float) -> list[Tensor]:
+        """Jumps, and Euler steps along the field, from `begin` at s to t: (K + 1, B, 2) each."""
+        span, times = (self.s, t), torch.linspace(self.s, t, self.jumps + 1, dtype=torch.float64)
 
         def mean_velocity(x: Tensor, now: Tensor) -> Tensor:
             then = (now + (t - self.s) / self.jumps).clamp(max=1.0)
             return net(as_input(net, x), now, then).to(x)
 
         # A chain of jumps is Euler's method along the mean velocity.
-        jumps, euler = (
-            _states(v, begin, (self.s, t), "euler", self.jumps, times)
-            for v in (mean_velocity, self.field)
-        )
-        return begin, goal, jumps, euler
+        return [
+            _states(v, begin, span, "euler", self.jumps, times) for v in (mean_velocity, self.field)
+        ]
 
-    def _flow(self, x0: Tensor, times: Tensor) -> Tensor:
-        """The exact states (T, B, 2) at `times`."""
+    @cached_property
+    def _exact(self) -> Tensor:
+        """The exact states (T, 1 + particles, 2) at even times, the starting point's first."""
+        state, span = self.spec["start_state"], self.spec["span"]
+        g = torch.Generator().manual_seed(state["seed"])
+        start = torch.tensor([state["start"]], dtype=torch.float64)
+        x0 = torch.cat([start, self.source.sample(self.spec["particles"], generator=g).double()])
+        times = torch.linspace(*span, _FRAMES + 1, dtype=torch.float64)
+        return _states(self.field, x0, span, METHOD, min(self.steps, _STEPS), times)
+
+    def _at(self, t: float) -> tuple[int, Tensor]:
+        """The last frame before time t, and the exact states (1 + particles, 2) at t."""
         t0, t1 = self.spec["span"]
-        times = times.double().clamp(t0, t1)
-        return _states(self.field, x0, (t0, t1), METHOD, self.steps, times)
+        place = _FRAMES * (t - t0) / (t1 - t0)
+        before = min(int(place), _FRAMES - 1)
+        return before, torch.lerp(*self._exact[before : before + 2], place - before)
 
     def __repr__(self) -> str:
         return f"JumpFigure({[*self.nets]}, s={self.s:g}, t={self.t:g}, jumps={self.jumps})"

@@ -105,8 +105,8 @@ def test_jumps_and_flow_are_those_of_the_library(js):
     spec = JumpFigure(nets, FIELD, particles=40, start=(0.2, 1.4), steps=200).spec
     given = spec["start_state"]
     changes = (
-        {}, {"s": 0.25, "t": 0.75, "jumps": 3}, {"network": "two", "s": 0.5, "t": 0.5},
-        {"network": "two", "jumps": 8, "start": [1.0, -1.0]}, {"seed": 5, "s": 0.9},
+        {}, {"t": 0.5}, {"s": 0.25, "t": 0.75, "jumps": 3}, {"network": "two", "s": 0.5, "t": 0.5},
+        {"network": "two", "jumps": 8, "start": [1.0, -1.0]}, {"seed": 5},
     )  # fmt: skip
     states = [{**given, **change} for change in changes]
     reports = js(spec=spec, states=states)["reports"]
@@ -138,7 +138,7 @@ def test_jumps_and_flow_are_those_of_the_library(js):
                 rms = (end - goal).square().sum(1).mean().sqrt().item()
                 assert found["off"][method] == pytest.approx(rms, abs=2e-5)
             assert found["nfe"] == [jumps, jumps]
-    drawn = [cloud(reports[k]["all"]["from"]) for k in (0, 4)]
+    drawn = [cloud(reports[k]["all"]["from"]) for k in (0, 5)]
     assert (drawn[0] - drawn[1]).abs().max() > 0.1  # other particles
 
 
@@ -187,15 +187,15 @@ def test_the_page_and_the_still(tmp_path):
         assert errors.shape == (30, 2, 2)
         begin = torch.from_numpy(ax.collections[2].get_offsets().data)
         goal = FlowMap(FIELD).end(begin, 0.25, 0.75)
-        assert torch.allclose(errors[:, 1], goal, atol=1e-5)
+        assert torch.allclose(errors[:, 1], goal, atol=1e-3)
         x = begin
         with torch.no_grad():
             for s in (0.25, 0.5):
                 x = x + 0.25 * net(x.float(), s, s + 0.25)
         assert torch.allclose(errors[:, 0], x, atol=1e-5)
         off, euler = (float(line.split()[1]) for line in ax.get_xlabel().splitlines())
-        assert off == pytest.approx((x - goal).square().sum(1).mean().sqrt().item(), abs=6e-4)
+        assert off == pytest.approx((x - goal).square().sum(1).mean().sqrt().item(), abs=2e-3)
         one = odeint(FIELD, begin, (0.25, 0.75), method="euler", steps=2).x
-        assert euler == pytest.approx((one - goal).square().sum(1).mean().sqrt().item(), abs=6e-4)
+        assert euler == pytest.approx((one - goal).square().sum(1).mean().sqrt().item(), abs=2e-3)
     assert len(figure.still(t=0.25).axes) == 2  # a jump of no length
     assert len(JumpFigure({str(k): flow_map(k) for k in range(5)}, FIELD).still().axes) == 6
