@@ -97,7 +97,7 @@ export class JumpReadout {
     );
     /** @type {(name: "jumps" | "euler", tint: string, title: string, how: string) => HTMLElement} */
     const line = (name, tint, title, how) => {
-      const distances = `${small(all.off[name])} off; from the ring ${small(one.off[name])}.`;
+      const distances = `${small(all.off[name])} off (starting point: ${small(one.off[name])}).`;
       return make("div", {}, dot(tint), make("b", {}, title), `${how}: ${distances} `);
     };
     const lines = [line("jumps", look.path, network, `, ${plural(jumps, "jump")}`)];
