@@ -201,11 +201,11 @@ def test_the_picture_shows_curve_secants_and_tangents(opened):
 
     assert [name for name in places if not shown(name)] == []
     assert "Euler" in page.page.locator(".fm-label").inner_text() and len(page.readout()) == 3
-    without = page.pixels()
     page.get("Euler").uncheck()
     page.state("!s.views.euler")
     assert shown("path") and shown("curve") and not shown("euler")
     assert "Euler" not in page.page.locator(".fm-label").inner_text() and len(page.readout()) == 2
+    without = page.pixels()
     page.get("Particles").check()
     page.state("s.views.particles")
     assert (page.pixels() != without).any(2).sum() > 500
