@@ -259,18 +259,20 @@ class Contestant(NamedTuple):
 
 
 CONTESTANTS = (  # the most interesting first
-    Contestant("mean_flow", distilled=True),
+    Contestant("lagrangian", distilled=True),
     Contestant("flow matching"),
     Contestant("mean_flow"),
-    Contestant("lagrangian", distilled=True),
     Contestant("shortcut"),
     Contestant("consistency"),
     Contestant("reflow"),
     Contestant("improved_mean_flow"),
     Contestant("shortcut", distilled=True),
-    Contestant("consistency", distilled=True),
     Contestant("lagrangian"),
     Contestant("eulerian"),
+    # These two differentiate in the fast clock of the shipped network, and their loss grows:
+    # after 400 steps mean flow's was 9.4, from 0.85 after 100.
+    Contestant("mean_flow", distilled=True),
+    Contestant("consistency", distilled=True),
 )
 
 
