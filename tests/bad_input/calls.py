@@ -49,7 +49,9 @@ class Row(NamedTuple):
     piece: str
 
     def __str__(self) -> str:
-        return f"{self.call}({', '.join(f'{k}={shown(v)}' for k, v in self.changes.items())})"
+        """The call and the complaint: two networks may look alike, and what is wrong differs."""
+        changes = ", ".join(f"{name}={shown(value)}" for name, value in self.changes.items())
+        return f"{self.call}({changes}): {self.piece}"
 
 
 def bad(function: Callable[..., Any], arguments: dict[str, Any], *rows: tuple) -> list[Row]:
