@@ -29,7 +29,6 @@ FIGURES = {
     "book/06_scores": 2,
     "book/07_straighter": 1,
     "book/10_sampling": 1,
-    "book/11_one_step": 1,
 }
 LABS = [
     "book/01_wind",
