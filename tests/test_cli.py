@@ -461,6 +461,7 @@ def test_the_path_by_name(options, recipe, path, tmp_path):
         (["--path", "VPPath", "--sigma-min", "0.1"], "--sigma-min is for an OTPath; this one is V"),
         (["--sigma-min", "1"], "sigma_min must lie in [0, 1), got 1.0"),
         (["--lr", "nan"], "lr must be a finite number >= 0, got nan"),
+        (["--time-scale", "0"], "time_scale must be a finite number > 0, got 0"),
     ],
 )
 def test_a_path_or_a_number_that_cannot_be(options, message, tmp_path, capsys):

@@ -65,12 +65,11 @@ def _recipe(o: Train, data: ImageData) -> Recipe:
         if data.labels is None:
             raise ValueError(f"--classes needs them, and {o.data} has no subfolders: --no-classes")
         classes = int(data.labels.max()) + 1
-    loss = LOSSES.get(o.loss, base.loss)
-    if o.loss and o.loss in RULES:
-        loss = partial(flow_map_loss, rule=o.loss)
+    rule = o.loss if o.loss in RULES else None
+    loss = partial(flow_map_loss, rule=rule) if rule else LOSSES.get(o.loss, base.loss)
     if o.times:
-        if o.loss in RULES:
-            raise ValueError(f"--times are single times, and --loss {o.loss} draws pairs of them")
+        if rule:
+            raise ValueError(f"--times are single times, and --loss {rule} draws pairs of them")
         loss = partial(loss, times=TIMES[o.times])
     path = PATHS[o.path]() if o.path else base.path
     if o.sigma_min is not None:
@@ -86,7 +85,7 @@ def _recipe(o: Train, data: ImageData) -> Recipe:
         if classes is None:
             raise ValueError("--label-weight needs --classes")
         couple = replace(couple, label_weight=o.label_weight)
-    names = ("base", "levels", "film_silu", *(["time_scale"] if o.time_scale else []))
+    names = ("base", "levels", "film_silu", *(["time_scale"] if o.time_scale is not None else []))
     network = {name: getattr(o, name) for name in names} | {"in_channels": channels}
     network["num_classes"] = classes
     return Recipe(network, path, o.config, loss, couple)
