@@ -211,8 +211,8 @@ def time_pair(t: Any, x: Tensor) -> tuple[Tensor, Tensor]:
     if not (isinstance(t, tuple | list) and len(t) == 2):
         raise TypeError(f"t must be a pair (s, t) or a tensor ({len(x)}, 2), got {t!r}")
     s, t = (batch_time(time, x).contiguous() for time in t)  # each row with a slope of its own
-    start, end = (first(r, s > t) if s.device.type == "cpu" else None for r in (s, t))
-    if start is not None:
+    if s.device.type == "cpu" and (start := first(s, s > t)) is not None:
+        end = first(t, s > t)
         raise ValueError(f"a jump goes forward, s <= t, got s = {start:g} and t = {end:g}")
     return s, t
 
