@@ -31,9 +31,9 @@ const FREE = { left: 40, right: 14, bottom: 26, top: 38 };
  * Numbers with a rim in the colour of the stage: they stand on top of the arrows.
  * @param {Context} ctx
  * @param {Camera} camera
- * @param {Scene} scene
+ * @param {Look} look
  */
-export function drawScales(ctx, camera, { look }) {
+export function drawScales(ctx, camera, look) {
   const unit = UNITS.find((u) => u * camera.scale >= APART) ?? UNITS[UNITS.length - 1];
   const [xmin, xmax, ymin, ymax] = camera.view();
   ctx.fillStyle = look.quiet;

@@ -49,7 +49,7 @@ export class JumpPanel {
         const { x, y } = this.target;
         dots(ctx, camera, x, y, x.length, TARGET, fade(look.target, FAINT));
       }
-      drawScales(ctx, camera, /** @type {any} */ ({ look }));
+      drawScales(ctx, camera, look);
       this.stale = false;
     }
     const ctx = this.front.clear(width, height);

@@ -107,7 +107,7 @@ export class PairPanel {
       const state = { views: { arrows: views.field, streamlines: false } };
       const scene = /** @type {any} */ ({ state, t: share, look: { ...look, air: AIR } });
       this.fieldLayer.draw(ctx, scene);
-      drawScales(ctx, camera, scene);
+      drawScales(ctx, camera, look);
       this.fieldTime = share;
     }
     if (stale.lines) drawLines(layers[1].clear(width, height), camera, drawing, look, views);

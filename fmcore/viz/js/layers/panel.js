@@ -57,7 +57,7 @@ export class Panel {
     if (stale.field) {
       const ctx = this.middle.clear(width, height);
       this.fieldLayer.draw(ctx, scene);
-      drawScales(ctx, camera, scene);
+      drawScales(ctx, camera, scene.look);
       this.fieldTime = scene.t;
     }
     this.stale = { ground: false, field: false };
