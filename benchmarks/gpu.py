@@ -252,13 +252,12 @@ def main() -> None:
         args.seeds, args.workers = 1, 0
     elif args.device == "cpu":
         parser.error("without a GPU this takes days; --rehearse runs the same code, small")
+    args.out.mkdir(parents=True, exist_ok=True)
     if args.one_step:
-        args.out.mkdir(parents=True, exist_ok=True)
         one_step(args)
         return
     sets = [whole_mnist(s) for s in ("train", "test")]
     args.judge = Judge(*sets, device=args.device)
-    args.out.mkdir(parents=True, exist_ok=True)
     failed: list[str] = []
     pictures: list[torch.Tensor] = []
     about: dict = origin(device=args.device, seed=0)

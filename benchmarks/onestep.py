@@ -36,7 +36,6 @@ under `--weights`, so that another judge (`--judge-again`) needs no training.
 
 from __future__ import annotations
 
-import math
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator
@@ -59,6 +58,7 @@ from fmcore.losses import cfm_loss, stratified_times
 from fmcore.metrics import wasserstein2
 from fmcore.models import mean_velocity, time_pair
 from fmcore.networks import MLP, TwoTimes, UNet
+from fmcore.networks.two_times import SLOW
 from fmcore.paths import OTPath
 from fmcore.results import keep, origin
 from fmcore.sampling import generate
@@ -67,7 +67,6 @@ from fmcore.training import RECIPES, Checkpoints, TrainConfig, fit
 from fmcore.weights import FlowModel, load_pretrained, load_weights, save_weights
 
 NFES = (1, 2, 4, 8)
-SLOW = 2 * math.pi  # of the clocks: most rules differentiate in the times
 DISTILLED = ("consistency", "shortcut", "mean_flow", "lagrangian")  # the others are as mean flow
 POINTS = 1_500
 POINT_NETWORK = dict(dim=2, hidden=128, depth=3, time_scale=SLOW)
@@ -284,9 +283,8 @@ class LabelledPairs(FixedPairs):
         self.label = label
 
     def __call__(self, x0, x1, label=None, generator=None):
-        g = generator
-        rows = torch.randint(len(self.x0), (len(x0),), generator=g, device=g.device)
-        return tuple(each[rows.to(each.device)] for each in (self.x0, self.x1, self.label))
+        rows = self.rows(len(x0), generator)
+        return self.x0[rows], self.x1[rows], self.label[rows]
 
 
 def trained(who: Contestant, seed: int, args: Namespace) -> tuple[FlowModel, dict]:

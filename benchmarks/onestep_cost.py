@@ -44,9 +44,7 @@ class Work(NamedTuple):
 
 WORKS = {
     "MLP": Work(MLP, (256, 2), 150, False),
-    "U-Net": Work(
-        partial(UNet, **LAPTOP), (RECIPES["laptop"].train.batch_size, 1, 28, 28), 9, True
-    ),
+    "U-Net": Work(partial(UNet, **LAPTOP), (BATCH, 1, 28, 28), 9, True),
 }
 
 

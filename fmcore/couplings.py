@@ -214,10 +214,14 @@ class FixedPairs:
     ) -> Pairs:
         if label is not None:
             raise ValueError("fixed pairs have no labels: train a network without classes on them")
-        g = require_generator(generator)
-        rows = torch.randint(len(self.x0), (len(x0),), generator=g, device=g.device)
-        rows = rows.to(self.x0.device)
+        rows = self.rows(len(x0), generator)
         return self.x0[rows].to(x0.device), self.x1[rows].to(x1.device), None
+
+    def rows(self, n: int, generator: torch.Generator | None) -> Tensor:
+        """Which `n` pairs are drawn."""
+        g = require_generator(generator)
+        rows = torch.randint(len(self.x0), (n,), generator=g, device=g.device)
+        return rows.to(self.x0.device)
 
     def __repr__(self) -> str:
         """With a checksum: a checkpoint tells by it whether it is of a training on these pairs."""
