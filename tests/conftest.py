@@ -1,8 +1,10 @@
 """A real browser for the tests that need one, and kernels that start."""
 
 import functools
+import importlib
 import os
 import tempfile
+from pathlib import Path
 
 import pytest
 from chromium import CHROMIUM, FLAGS
@@ -11,6 +13,13 @@ try:
     import nbval.kernel
 except ImportError:  # then no chapters are tested
     nbval = None
+
+
+@pytest.fixture
+def script(monkeypatch):
+    """script(name): the module `name` of benchmarks/."""
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[1] / "benchmarks"))
+    return importlib.import_module
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,6 @@
 """The benchmark of one-step generation, as far as it takes no training."""
 
-import importlib
 from argparse import Namespace
-from pathlib import Path
 
 import pytest
 import torch
@@ -12,19 +10,15 @@ from fmcore.fields import FlowMap, GaussianMixture, MarginalField
 from fmcore.flowmaps import RULES
 from fmcore.paths import OTPath
 
-BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+
+@pytest.fixture
+def onestep(script):
+    return script("onestep")
 
 
 @pytest.fixture
-def onestep(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    return importlib.import_module("onestep")
-
-
-@pytest.fixture
-def prices(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    return importlib.import_module("onestep_cost")
+def prices(script):
+    return script("onestep_cost")
 
 
 @pytest.mark.parametrize("steps", [1, 3])

@@ -1,8 +1,6 @@
 """The comparison with torchcfm, as far as it can be tested without it."""
 
-import importlib
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,19 +9,15 @@ from small import gen, noise, pictures, unet, weights
 
 from fmcore.paths import OTPath
 
-BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+
+@pytest.fixture
+def peers(script):
+    return script("peers")
 
 
 @pytest.fixture
-def peers(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    return importlib.import_module("peers")
-
-
-@pytest.fixture
-def example(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    return importlib.import_module("torchcfm_example")
+def example(script):
+    return script("torchcfm_example")
 
 
 class Matcher:

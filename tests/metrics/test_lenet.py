@@ -1,7 +1,6 @@
 """LeNet-5 and its statistics, and the script that asks Inception."""
 
 import hashlib
-import importlib
 import json
 import subprocess
 import sys
@@ -23,9 +22,8 @@ BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 
 @pytest.fixture
-def lenet5(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    return importlib.import_module("lenet5")
+def lenet5(script):
+    return script("lenet5")
 
 
 def card(lenet5, name):
@@ -146,9 +144,8 @@ def test_images_without_a_distance(images, kind, message, lenet5):
 
 
 @pytest.fixture
-def inception(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    return importlib.import_module("inception")
+def inception(script):
+    return script("inception")
 
 
 class MeanGrey:

@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from opened import Opened
 
 from fmcore.viz.living.bundle import bundle
 
@@ -54,3 +55,20 @@ def js(in_node):
     """Runs jobs in the figure's scripts."""
     run = in_node("flow_figure.js", RUNNER.read_text("utf-8"))
     return lambda *jobs: run(jobs)
+
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    """opened(figure, kind, **context): a saved figure at rest; at the end none had an error."""
+    pages = []
+
+    def show(figure, kind=Opened, **context):
+        figure.save_html(tmp_path / "saved.html")
+        pages.append(kind(browser, tmp_path / "saved.html", **context))
+        pages[-1].state()
+        return pages[-1]
+
+    yield show
+    for page in pages:
+        assert page.errors == []
+        page.context.close()

@@ -28,23 +28,6 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def opened(browser, tmp_path):
-    pages = []
-
-    def show(figure, **context):
-        figure.save_html(tmp_path / "saved.html")
-        page = Opened(browser, tmp_path / "saved.html", **context)
-        pages.append(page)
-        page.state()
-        return page
-
-    yield show
-    for page in pages:
-        assert page.errors == []
-        page.context.close()
-
-
 def test_solver_and_steps_by_keyboard_and_mouse(opened):
     """N(0, I) to N(0, I): one Euler step ends at 0, two at half of where it began."""
     page = opened(FlowFigure(STANDARD, solver="euler", steps=3, particles=50, t=1.0))

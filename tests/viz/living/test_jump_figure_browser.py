@@ -60,21 +60,13 @@ class OpenedJumps(Opened):
 
 
 @pytest.fixture
-def opened(browser, tmp_path):
-    pages = []
-
+def opened(opened):
     def show(nets=None, **options):
         context = {k: options.pop(k) for k in [*options] if k not in ("s", "t", "jumps", "start")}
         given = {"particles": 50, "start": (0.4, 1.2), **options}
-        JumpFigure(nets or NETS, FIELD, **given).save_html(tmp_path / "jumps.html")
-        pages.append(OpenedJumps(browser, tmp_path / "jumps.html", **context))
-        pages[-1].state()
-        return pages[-1]
+        return opened(JumpFigure(nets or NETS, FIELD, **given), OpenedJumps, **context)
 
-    yield show
-    for page in pages:
-        assert page.errors == []
-        page.context.close()
+    return show
 
 
 def agree(page, state):

@@ -50,20 +50,12 @@ class OpenedPairs(Opened):
 
 
 @pytest.fixture
-def opened(browser, tmp_path):
-    pages = []
-
+def opened(opened):
     def show(options=None, **context):
         given = {"t": 0.5, "width": 0.3, "steps": 30, **(options or {})}
-        PairFigure(X0, X1, **given).save_html(tmp_path / "pairs.html")
-        pages.append(OpenedPairs(browser, tmp_path / "pairs.html", **context))
-        pages[-1].state()
-        return pages[-1]
+        return opened(PairFigure(X0, X1, **given), OpenedPairs, **context)
 
-    yield show
-    for page in pages:
-        assert page.errors == []
-        page.context.close()
+    return show
 
 
 def numbers(partners, width=0.3):
