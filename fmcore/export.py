@@ -43,9 +43,9 @@ def export_model(model: FlowModel, file: str | Path, *, opset: int | None = None
     `opset` is that of ONNX, 18 if left out. A .pt2 is read by `torch.export.load(file).module()`
     and called as (x, t) or (x, t, label). The head of this module says what a file holds.
 
-    Raises `TypeError` unless it is a `FlowModel`, `ValueError` if there is no such format, if it
-    has no opset or not this one, or if the file cannot be written; `ModuleNotFoundError` without
-    onnx and onnxscript, which `fmcore[export]` brings.
+    Raises `TypeError` unless it is a `FlowModel`, `ValueError` for another ending, for an `opset`
+    that torch cannot write or of a .pt2, or if the file cannot be written; `ModuleNotFoundError`
+    without onnx and onnxscript, which `fmcore[export]` brings.
 
     >>> from fmcore.weights import load_pretrained
     >>> export_model(load_pretrained("mnist"), "mnist.tflite")

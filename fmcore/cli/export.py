@@ -13,7 +13,15 @@ def export(o: Export) -> dict[str, Any]:
     """Write the network; what there is to say of it."""
     if to_stdout(o.out):
         raise ValueError("a network goes to a file, not to the standard output")
-    export_model(load_model(o.weights), o.out, opset=o.opset)
+    model = load_model(o.weights)
+    if o.to == "web":
+        if o.opset is not None:
+            raise ValueError(f"opset={o.opset!r} is a version of ONNX, and a page has none")
+        from fmcore.viz.web import export_web  # with matplotlib, which ONNX does without
+
+        export_web(model, o.out)
+    else:
+        export_model(model, o.out, opset=o.opset)
     size = o.out.expanduser().stat().st_size
     print(f"wrote {o.out}: {size:,} bytes")
-    return {"out": str(o.out), "weights": o.weights, "opset": o.opset, "bytes": size}
+    return {"out": str(o.out), "weights": o.weights, "to": o.to, "opset": o.opset, "bytes": size}

@@ -7,8 +7,8 @@ import { winds } from "./winds.js";
 
 /** @type {Record<string, (data: any) => Field>} */
 const FORMS = { winds, mixture, mlp, lattice };
-/** @type {Record<string, Float64ArrayConstructor | Float32ArrayConstructor | Int16ArrayConstructor>} */
-const ARRAYS = { f8: Float64Array, f4: Float32Array, i2: Int16Array };
+/** @type {Record<string, Float64ArrayConstructor | Float32ArrayConstructor | Int16ArrayConstructor | Uint8ArrayConstructor>} */
+const ARRAYS = { f8: Float64Array, f4: Float32Array, i2: Int16Array, u1: Uint8Array };
 const MOST_PATHS = 60; // conditional paths shown: the likeliest
 
 /** @param {FieldData} data */

@@ -1,7 +1,8 @@
 // A flow map fmcore.networks.TwoTimes from its weights: an MLP with one more embedding, that of the length
 // of a jump, which goes through two layers of its own and is added to that of the time.
 
-import { network, silu, waves } from "./mlp.js";
+import { silu, waves } from "./embedding.js";
+import { network } from "./mlp.js";
 
 /** @typedef {import("./mlp.js").Layer} Layer */
 /** @typedef {import("./mlp.js").Weights} Weights */

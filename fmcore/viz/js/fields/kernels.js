@@ -8,6 +8,12 @@
 /** @typedef {number[]} Code */
 /** @typedef {{ end: Code, pointers: (n: number) => Code[], vectors: (n: number) => Code[] }} Locals */
 /** @typedef {{ run: (end: number) => void, buffer: ArrayBuffer }} Kernel */
+/**
+ * A function that takes so many whole numbers and returns nothing; build(given, locals) is its code.
+ * @typedef {object} Program
+ * @property {number} takes
+ * @property {(given: Code[], locals: Omit<Locals, "end">) => Code} build
+ */
 
 // The names and numbers of the WebAssembly Core Specification 2.0, sections 5.3 to 5.5.
 const OP = {
@@ -21,6 +27,7 @@ const OP = {
   f64Const: 0x44,
   i32LessUnsigned: 0x49,
   i32Add: 0x6a,
+  i32Sub: 0x6b,
   vector: 0xfd, // and then one of these:
 };
 const VECTOR = { load: 0x00, load32Splat: 0x09, load64Splat: 0x0a, store: 0x0b };
@@ -29,6 +36,7 @@ const F32X4 = { splat: 0x13, add: 0xe4, sub: 0xe5, mul: 0xe6, div: 0xe7, pmin: 0
 const F64X2 = { splat: 0x14, add: 0xf0, sub: 0xf1, mul: 0xf2, div: 0xf3, pmin: 0xf6, pmax: 0xf7 };
 const I32X4 = { shiftLeft: 0xab, add: 0xae };
 const I64X2 = { shiftLeft: 0xcb, add: 0xce };
+const RELAXED_MADD = 0x105; // a b + c in single precision, rounded once where the processor can
 const TYPE = { i32: 0x7f, v128: 0x7b, function: 0x60, none: 0x40 };
 const SECTION = { types: 1, imports: 2, functions: 3, exports: 7, code: 10 };
 const KIND = { function: 0, memory: 2 };
@@ -70,6 +78,7 @@ export const set = (local, value) => [...value, OP.localSet, ...local.slice(1)];
 export const whole = (n) => [OP.i32Const, ...signed(n)];
 
 export const plus = operation(OP.i32Add);
+export const minus = operation(OP.i32Sub);
 export const load = loadOperation(VECTOR.load);
 
 /** @type {(pointer: Code, offset: number, value: Code) => Code} */
@@ -149,6 +158,7 @@ const double = (x) => [OP.f64Const, ...bytes(Float64Array.of(x))];
 /** @type {(x: number) => Code} */
 const single = (x) => [OP.f32Const, ...bytes(Float32Array.of(x))];
 export const f64 = arithmetic(F64X2, I64X2, VECTOR.load64Splat, double, 52, -700, 10);
+export const relaxedMadd = vectorOperation(RELAXED_MADD);
 export const f32 = arithmetic(F32X4, I32X4, VECTOR.load32Splat, single, 23, -87, 8);
 
 const MAGIC = [0, 0x61, 0x73, 0x6d]; // "\0asm"
@@ -156,53 +166,79 @@ const VERSION = [1, 0, 0, 0];
 const PAGE = 65536; // bytes, the unit of memory
 /** @param {string} letter */
 const name = (letter) => [1, letter.charCodeAt(0)];
+/** @param {number} i  of a function */
+const nameOf = (i) => String.fromCharCode(48 + i);
 
 /**
- * A kernel: its function `run(end)`, and its memory of `length` bytes. build({ end, pointers,
- * vectors }) returns the code, where pointers(n) and vectors(n) are n new locals.
- *
- * @param {number} length
- * @param {(locals: Locals) => Code} build
- * @returns {Kernel}
+ * The body of a function.
+ * @param {Program} program
+ * @returns {Code}
  */
-function assemble(length, build) {
+function bodyOf({ takes, build }) {
   /** @type {number[][]} */
   const types = [];
+  /** @param {number} i */
+  const local = (i) => [OP.localGet, ...unsigned(i)];
   /** @type {(type: number, n: number) => Code[]} */
   const locals = (type, n) =>
-    Array.from({ length: n }, () => [OP.localGet, ...unsigned(types.push([1, type]))]);
-  const code = build({
-    end: [OP.localGet, 0],
-    pointers: (n) => locals(TYPE.i32, n),
-    vectors: (n) => locals(TYPE.v128, n),
-  });
-  const body = [...unsigned(types.length), ...types.flat(), ...code, OP.end];
-  /** @type {(id: number, ...content: Code) => Code} one entry, behind its length */
-  const section = (id, ...content) => [id, ...unsigned(content.length + 1), 1, ...content];
-  const module = Uint8Array.of(
-    ...[...MAGIC, ...VERSION],
-    ...section(SECTION.types, TYPE.function, 1, TYPE.i32, 0), // takes a whole number, returns nothing
-    ...section(SECTION.imports, ...name("e"), ...name("m"), KIND.memory, 0, 1), // at least one page
-    ...section(SECTION.functions, 0), // of the type number 0
-    ...section(SECTION.exports, ...name("r"), KIND.function, 0),
-    ...section(SECTION.code, ...unsigned(body.length), ...body),
+    Array.from({ length: n }, () => local(takes - 1 + types.push([1, type])));
+  const code = build(
+    Array.from({ length: takes }, (_, i) => local(i)),
+    { pointers: (n) => locals(TYPE.i32, n), vectors: (n) => locals(TYPE.v128, n) },
   );
+  return [...unsigned(types.length), ...types.flat(), ...code, OP.end];
+}
+
+/**
+ * The functions of the programs, up to 70, and the memory of `length` bytes that they share.
+ *
+ * @param {number} length
+ * @param {Program[]} programs
+ * @returns {{ runs: ((...numbers: number[]) => void)[], buffer: ArrayBuffer }}
+ */
+export function assemble(length, programs) {
+  /** @type {(id: number, entry: (program: Program, i: number) => Code, of?: Program[]) => Code} */
+  const section = (id, entry, of = programs) => {
+    const content = [...unsigned(of.length), ...of.flatMap(entry)];
+    return [id, ...unsigned(content.length), ...content];
+  };
+  /** @param {Code} body */
+  const measured = (body) => [...unsigned(body.length), ...body];
+  const memoryImport = [...name("e"), ...name("m"), KIND.memory, 0, 1]; // of one page or more
+  const module = Uint8Array.from([
+    ...[...MAGIC, ...VERSION],
+    ...section(SECTION.types, ({ takes: n }) => [TYPE.function, n, ...Array(n).fill(TYPE.i32), 0]),
+    ...section(SECTION.imports, () => memoryImport, [programs[0]]),
+    ...section(SECTION.functions, (_, i) => [i]), // each of its own type
+    ...section(SECTION.exports, (_, i) => [...name(nameOf(i)), KIND.function, i]),
+    ...section(SECTION.code, (program) => measured(bodyOf(program))),
+  ]);
   const memory = new WebAssembly.Memory({ initial: Math.ceil(length / PAGE) });
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module), {
     e: { m: memory },
   });
-  return { run: /** @type {Kernel["run"]} */ (exports.r), buffer: memory.buffer };
+  const runs = programs.map((_, i) => /** @type {Kernel["run"]} */ (exports[nameOf(i)]));
+  return { runs, buffer: memory.buffer };
 }
 
 /**
- * As `assemble`, or null where WebAssembly or its vectors are missing or forbidden.
+ * A kernel: its function `run(end)`, and its memory of `length` bytes; or null where WebAssembly or
+ * its vectors are missing or forbidden. build({ end, pointers, vectors }) returns the code, where
+ * pointers(n) and vectors(n) are n new locals.
  *
  * @param {number} length
  * @param {(locals: Locals) => Code} build
+ * @returns {Kernel | null}
  */
 export function tryAssemble(length, build) {
   try {
-    return assemble(length, build);
+    const program = {
+      takes: 1,
+      /** @type {Program["build"]} */
+      build: ([end], locals) => build({ end, ...locals }),
+    };
+    const { runs, buffer } = assemble(length, [program]);
+    return { run: runs[0], buffer };
   } catch {
     return null;
   }

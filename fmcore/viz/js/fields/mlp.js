@@ -2,6 +2,7 @@
 // SiLU units. Within one evaluation t is the same for all points, so what the embedding adds to the
 // first layer is a bias.
 
+import { silu, waves } from "./embedding.js";
 import { each, f32, inBlocks, load, plus, set, store, tryAssemble, whole } from "./kernels.js";
 
 /** @typedef {{ weight: Numbers, bias: Numbers }} Layer  weight: (outputs, inputs) */
@@ -115,18 +116,6 @@ function fill(memory, plan, layers) {
   });
 }
 
-/** @param {number} z */
-export const silu = (z) => z / (1 + Math.exp(-z));
-
-/**
- * The embedding of a time: cosines, then sines.
- * @type {(frequencies: Numbers, t: number) => number[]}
- */
-export function waves(frequencies, t) {
-  const angles = Array.from(frequencies, (frequency) => t * frequency);
-  return [...angles.map(Math.cos), ...angles.map(Math.sin)];
-}
-
 /** @type {(data: Weights) => Field} */
 export const mlp = ({ frequencies, layers }) => network(layers, (t) => waves(frequencies, t))(0);
 
@@ -141,11 +130,16 @@ export function network(layers, embed) {
   const { length, plan } = layOut(layers);
   const kernel = tryAssemble(length, (locals) => plan.flatMap((layer) => dense(layer, locals)));
   const memory = kernel && new Float32Array(kernel.buffer);
-  if (memory) fill(memory, plan, layers);
-
   const firstBias = new Float64Array(layers[0].bias.length);
   /** @type {number[]} the time of the first bias, and its h */
   let biasIs = [];
+
+  /** Takes over the weights as they are now. */
+  const refresh = () => {
+    if (memory) fill(memory, plan, layers);
+    biasIs = [];
+  };
+  refresh();
 
   /** @type {(t: number, h: number) => void} */
   function prepare(t, h) {
@@ -199,6 +193,6 @@ export function network(layers, embed) {
         run(t, ...rest);
       };
     const plain = prepared(compute);
-    return { cost, evaluate: fast ? prepared(fast) : plain, plain };
+    return { cost, evaluate: fast ? prepared(fast) : plain, plain, refresh };
   };
 }
