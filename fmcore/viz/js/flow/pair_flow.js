@@ -1,8 +1,9 @@
 // What a pairing makes of the flow: the trajectories from the noise points, and four numbers.
 
 import { pairs } from "../fields/pairs.js";
+import { empty, journey, meanApart } from "./journey.js";
 import { uniform } from "./random.js";
-import { evenGrid, Stepper } from "./solvers.js";
+import { Stepper } from "./solvers.js";
 
 /**
  * fmcore.viz.PairFigure.spec; points are x, y, x, y, ...
@@ -38,28 +39,13 @@ import { evenGrid, Stepper } from "./solvers.js";
  */
 export function pairFlow({ x0, x1, width, steps, tableau }, partners) {
   const n = partners.length;
-  const stepper = new Stepper(pairs(x0, x1, partners, width), tableau, n);
-  const grid = evenGrid(0, 1, steps);
-  const empty = () => ({ x: new Float64Array(n), y: new Float64Array(n) });
-  const [start, one] = [empty(), empty()];
+  const field = pairs(x0, x1, partners, width);
+  const stepper = new Stepper(field, tableau, n);
+  const [start, one] = [empty(n), empty(n)];
   for (let i = 0; i < n; i++) [start.x[i], start.y[i]] = [x0[2 * i], x0[2 * i + 1]];
   stepper.evaluate(0, 0, start.x, start.y);
   stepper.combine([1], 1, start.x, start.y, one.x, one.y);
-  const states = [start];
-  let energy = 0; // the integral of |v|² over time, of all particles
-  for (let k = 0; k < steps; k++) {
-    const [{ x, y }, next] = [states[k], empty()];
-    stepper.step(grid[k], grid[k + 1], x, y, next.x, next.y, false);
-    tableau.b.forEach((b, s) => {
-      const [u, v] = [stepper.ku[s], stepper.kv[s]];
-      for (let i = 0; i < n; i++) energy += (b * (u[i] * u[i] + v[i] * v[i])) / steps;
-    });
-    states.push(next);
-  }
-  const end = states[steps];
-  /** @type {(a: Cloud, b: Cloud, power: number) => number} */
-  const apart = (a, b, power) =>
-    a.x.reduce((sum, x, i) => sum + Math.hypot(x - b.x[i], a.y[i] - b.y[i]) ** power, 0) / n;
+  const { states, straightness } = journey(field, tableau, start, steps);
   const to = {
     x: Float64Array.from(partners, (j) => x1[2 * j]),
     y: Float64Array.from(partners, (j) => x1[2 * j + 1]),
@@ -69,11 +55,10 @@ export function pairFlow({ x0, x1, width, steps, tableau }, partners) {
     states,
     to,
     one,
-    cost: apart(start, to, 2),
+    cost: meanApart(start, to, 2),
     crossings: crossings(start, to),
-    // The mean of v over time is x1 - x0: so |x1 - x0 - v|² integrates to the energy less its square.
-    straightness: Math.max(0, energy / n - apart(start, end, 2)),
-    euler: apart(one, end, 1),
+    straightness,
+    euler: meanApart(one, states[steps], 1),
   };
 }
 

@@ -5,7 +5,8 @@
 // Costly fields are worked off in portions: `work(ms)` does as many as fit.
 
 import { diffuse } from "./diffuse.js";
-import { adapt, evenGrid, integrate } from "./solvers.js";
+import { adapt, integrate } from "./solvers.js";
+import { evenGrid } from "./tableaus.js";
 
 const SMOOTH = 48; // frames, at least
 const PORTION = 4e6; // multiplications, in double precision, after which to look at the clock

@@ -3,14 +3,7 @@
 //
 // Points are held as two typed arrays x and y; nothing is allocated once a Stepper stands.
 
-/**
- * "First same as last": the last stage is the slope at the end of the step.
- * @param {Tableau} tableau
- */
-export function isFsal({ a, b }) {
-  const last = b.length - 1;
-  return last > 0 && b[last] === 0 && a[last].every((w, i) => w === b[i]);
-}
+import { isFsal } from "./tableaus.js";
 
 export class Stepper {
   nfe = 0; // evaluations so far
@@ -106,17 +99,6 @@ export class Stepper {
     [this.ku[0], this.ku[last]] = [this.ku[last], this.ku[0]];
     [this.kv[0], this.kv[last]] = [this.kv[last], this.kv[0]];
   }
-}
-
-/**
- * `steps` equal steps from t0 to t1, as steps + 1 times.
- * @param {number} t0
- * @param {number} t1
- * @param {number} steps
- */
-export function evenGrid(t0, t1, steps) {
-  const h = (t1 - t0) / steps;
-  return Float64Array.from({ length: steps + 1 }, (_, i) => (i === steps ? t1 : t0 + i * h));
 }
 
 /**

@@ -33,7 +33,7 @@ export class Layer {
 }
 
 /** @param {string} hex  "#rrggbb" */
-const channels = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
+export const channels = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
 
 /**
  * A colour "#rrggbb" with an opacity.

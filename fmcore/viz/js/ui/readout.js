@@ -68,7 +68,7 @@ export class Readout {
       rest.push(`${report.ready} of ${report.particles} particles so far.`);
     }
     const { error } = this.spec.field;
-    if (error) rest.push(`The field is a lattice’s, ${percent(error.rms)} off (rms).`);
+    if (error) rest.push(`The field comes from a lattice, ${percent(error.rms)} off (rms).`);
     this.node.replaceChildren(...lines, make("div", {}, rest.join(" ")));
     this.live.say(this.node.textContent ?? "");
   }

@@ -5,7 +5,7 @@
  * @param {number} value
  */
 export function number(value, digits = 2) {
-  if (!Number.isFinite(value)) return "beyond all numbers";
+  if (!Number.isFinite(value)) return "not finite";
   const text = value.toFixed(digits);
   return Number(text) === 0 ? text.replace("-", "") : text.replace("-", "−");
 }
