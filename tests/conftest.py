@@ -6,8 +6,8 @@ import os
 import tempfile
 from pathlib import Path
 
+import browser as machine
 import pytest
-from chromium import CHROMIUM, FLAGS
 
 try:
     import nbval.kernel
@@ -25,15 +25,13 @@ def script(monkeypatch):
 @pytest.fixture(scope="session")
 def browser():
     """Headless Chromium. Where there is none its tests are skipped, unless NEEDS_BROWSER is set."""
-    if not CHROMIUM and os.environ.get("NEEDS_BROWSER"):
+    if not machine.program() and os.environ.get("NEEDS_BROWSER"):
         pytest.fail("NEEDS_BROWSER is set, and no Chromium is on the PATH")
-    if not CHROMIUM:
+    if not machine.program():
         pytest.skip("no Chromium on the PATH")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
+    pytest.importorskip("playwright.sync_api")
+    with machine.chromium() as opened:
+        yield opened
 
 
 def persistent(start, attempts=3):
@@ -57,6 +55,26 @@ def persistent(start, attempts=3):
                         raise RuntimeError(f"{error}. It said:\n{said.read()[-2000:]}") from None
 
     return start_new_kernel
+
+
+def pytest_collection_modifyitems(items):
+    """What takes longest first, and the site's tests late: they wait until the site is built.
+
+    With several workers the other tests are run meanwhile. The short doctests of the library come
+    last, so that no worker is left with a long file while the others have nothing to do.
+    """
+    tests = Path(__file__).resolve().parent
+
+    def place(item):
+        if item.path.suffix == ".ipynb":
+            return 0
+        if item.path == tests / "test_chapters.py":
+            return 1
+        if not item.path.is_relative_to(tests):
+            return 4
+        return 3 if item.path.is_relative_to(tests / "site") else 2
+
+    items.sort(key=place)
 
 
 def pytest_configure():

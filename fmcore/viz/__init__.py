@@ -3,8 +3,10 @@
 from . import labs
 from .living.digit_figure import DigitFigure
 from .living.flow_figure import FlowFigure
+from .living.hand_figure import HandFigure
 from .living.jump_figure import JumpFigure
 from .living.pair_figure import PairFigure
+from .living.playground import PlaygroundFigure
 from .stills import plots
 from .theme import COLORS, ramp, solver_style, theme, use_theme
 
@@ -12,8 +14,10 @@ __all__ = [
     "COLORS",
     "DigitFigure",
     "FlowFigure",
+    "HandFigure",
     "JumpFigure",
     "PairFigure",
+    "PlaygroundFigure",
     "labs",
     "plots",
     "ramp",

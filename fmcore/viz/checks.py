@@ -71,7 +71,7 @@ def instant(name: str, t: float, span: Sequence[float], otherwise: str = "") -> 
     """A time in `span` as a float."""
     t = real(name, t)
     if not min(span) <= t <= max(span):
-        raise ValueError(f"{name} must lie in {tuple(span)}{otherwise}, got {t!r}")
+        raise ValueError(f"{name} must lie in [{min(span):g}, {max(span):g}]{otherwise}, got {t!r}")
     return t
 
 

@@ -75,7 +75,7 @@ def test_a_moment_lies_in_its_span_whichever_way_it_runs():
         for t in (0.25, np.float32(0.5), torch.tensor(0.75)):
             assert moment("t", t, span) == t and type(moment("t", t, span)) is float
         for t in (0.2499999999, 0.7500000001):
-            with pytest.raises(ValueError, match=rf"t must lie in \(0.*5\) or be None, got {t}"):
+            with pytest.raises(ValueError, match=rf"t must lie in \[0.*5\] or be None, got {t}"):
                 moment("t", t, span)
 
 

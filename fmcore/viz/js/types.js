@@ -26,6 +26,7 @@
  * @property {number} cost  of one point, in multiplications, roughly
  * @property {Evaluate} evaluate
  * @property {Evaluate} [plain]  what a kernel computes, in JavaScript: its meaning and its substitute
+ * @property {() => void} [refresh]  takes over weights that have changed
  * @property {boolean} [steady]  true where time makes no difference
  * @property {Box} [domain]  where the field is known
  * @property {number} [count]  of the conditional paths it is a mean over
@@ -117,10 +118,35 @@
  * @property {number[]} rms
  * @property {{ label: string, nfe: number }} reference
  * @property {string} alt
+ * @property {LiveSpec | null} live  where the network can run in the page
  * @property {DigitState} start_state
  */
 
+/**
+ * fmcore.viz.living.live
+ * @typedef {object} LiveSpec
+ * @property {string} worker  its script
+ * @property {number} bytes  of the weights and what comes with them
+ * @property {number | null} classes
+ * @property {Tableau[]} tableaus  of the solvers, in their order
+ * @property {[x: number, v: number][]} guess  the weights of E[x1 | xt] = x_weight x + v_weight v, at even times
+ */
+
 /** @typedef {{ solver: string, steps: number, share: number, playing: boolean }} DigitState */
+
+/**
+ * fmcore.viz.HandFigure.spec; pictures are bytes, from paper to ink.
+ * @typedef {object} HandSpec
+ * @property {[height: number, width: number]} shape
+ * @property {string[]} names  of the test digits
+ * @property {Uint8Array} digits  one after the other
+ * @property {Uint8Array} drawing  what is on the sheet at first
+ * @property {Uint8Array} finished  pictures that were made of it in advance
+ * @property {{ kind: string }} path
+ * @property {{ steps: number, seed: number, t: number, goal: string }} start_state
+ * @property {string} alt
+ * @property {LiveSpec} live
+ */
 
 // ---- pictures
 

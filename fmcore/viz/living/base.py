@@ -36,6 +36,7 @@ class LivingFigure:
     alt: str
     caption: str
     height: int
+    network: bytes = b""  # what is sent when the reader asks for it
     span: tuple[float, float] = (0.0, 1.0)  # the times from which and to which it plays
 
     def still(self, t: float | None = None) -> Figure:
@@ -82,12 +83,13 @@ class LivingFigure:
             first.save(stream, kind, save_all=True, append_images=rest, duration=stay, loop=0)
 
     def save_html(self, path: str | Path) -> None:
-        """Write the figure as an HTML page that works from a file, without a network.
+        """Write the figure as an HTML page that works from a file, offline.
 
         Raises ValueError if the file cannot be written.
         """
         file = writable(path)  # known before the work
-        file.write_text(page(self.entry, self.spec, self.alt, self.caption, self._png()), "utf-8")
+        said = self.alt, self.caption
+        file.write_text(page(self.entry, self.spec, *said, self._png(), self.network), "utf-8")
 
     def _check_size(self) -> None:
         """Raise ValueError if the data would make a page heavy."""
@@ -115,7 +117,7 @@ class LivingFigure:
 
     def _frame(self, png: bytes) -> str:
         heights = self.height, self.height + self.more_on_phone
-        return frame(self.entry, self.spec, self.alt, self.caption, *heights, png)
+        return frame(self.entry, self.spec, self.alt, self.caption, *heights, png, self.network)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Mapping[str, Any]:
         png = self._png()

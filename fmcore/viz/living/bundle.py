@@ -3,7 +3,7 @@
 Of JavaScript's modules this much is understood, and anything else is refused:
 
     import { a, b } from "./near.js";                 also from "../room/far.js"
-    export const a = 1;                               also class, function, async function
+    export const a = 1;                               also class, function, function*, async
     export default { a, b };                          for hosts that import the module itself
 """
 
@@ -33,7 +33,7 @@ _BEFORE_REGEX = set(
 )
 
 _IMPORT = re.compile(r'import \{ (\w+(?: , \w+)*)(?: ,)? \} from "(\.\.?/[\w./-]+\.js)" ;')
-_EXPORT = re.compile(r"export (?:const|class|function|async function) (\w+)\b")
+_EXPORT = re.compile(r"export (?:const|class|(?:async )?function(?: \*)?) (\w+)\b")
 _DEFAULT = re.compile(r"export default \{ \w+(?: , \w+)*(?: ,)? \} ;")
 _ADVICE = (  # of a statement that cannot be bundled: what is wrong with it, and what to write
     (r"import [.(]", 'import at the top of the file: import { a } from "./a.js";'),

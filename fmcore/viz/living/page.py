@@ -12,10 +12,11 @@ from typing import Any
 
 from .bundle import bundle
 
-# A figure carries everything that it needs; the policy refuses any request.
+# A figure carries everything that it needs; the policy refuses any request. A network runs in a
+# worker, whose script is within the figure too.
 _POLICY = (
     "default-src 'none'; script-src 'unsafe-inline' 'wasm-unsafe-eval'; "
-    "style-src 'unsafe-inline'; img-src data:"
+    "style-src 'unsafe-inline'; img-src data:; worker-src blob:"
 )
 
 _DOCUMENT = """<!doctype html>
@@ -33,8 +34,7 @@ _DOCUMENT = """<!doctype html>
 <script type="module">
 {script}
 const el = document.getElementById("figure");
-const fmSpec = document.getElementById("spec").textContent;
-render({{ model: {{ get: () => fmSpec }}, el }});
+render({{ model: {{ get: (name) => document.getElementById(name)?.textContent }}, el }});
 window.fmFigure = el.fmFigure;
 </script>
 </body>
@@ -47,7 +47,9 @@ _IN_FRAME = (
 _ON_PAGE = (
     "html{color-scheme:light dark}body{max-width:60rem;margin:0 auto;padding:1rem;"
     "font:1rem/1.5 system-ui,sans-serif}#figure{height:min(42rem,88vh);min-height:26rem}"
-    "#figure:not(:has(>.fm)){height:auto;min-height:0}@media print{#figure{display:none}}"
+    "#figure:not(:has(>.fm)){height:auto;min-height:0}"
+    "@media(max-width:600px){#figure:has(>.fm-playground){height:auto}}"
+    "@media print{#figure{display:none}}"
     "@media screen{#figure:has(>.fm)~.fm-still{display:none}}"
 )
 
@@ -77,10 +79,14 @@ def document(entry: str, spec: Any, title: str, style: str, rest: str = "") -> s
     )
 
 
-def page(entry: str, spec: Any, title: str, caption: str, still: bytes) -> str:
-    """A page with the figure and its caption."""
+def page(
+    entry: str, spec: Any, title: str, caption: str, still: bytes, network: bytes = b""
+) -> str:
+    """A page with the figure and its caption, and with the network that it may be asked for."""
     rest = f"{_still(title, still, 'max-width:100%')}><noscript><p>{_NO_SCRIPT}</p></noscript>"
     rest += f"\n<p>{html.escape(caption)}</p>" if caption else ""
+    if network:
+        rest += f'\n<script type="text/plain" id="network">{_base64(network)}</script>'
     return document(entry, spec, title, _ON_PAGE, rest)
 
 
@@ -94,14 +100,16 @@ _NO_SCRIPT = "The living figure needs JavaScript; the picture shows one moment o
 
 
 def frame(
-    entry: str, spec: Any, alt: str, caption: str, height: int, on_phone: int, still: bytes
-) -> str:
+    entry: str, spec: Any, alt: str, caption: str, height: int, on_phone: int, still: bytes,
+    network: bytes = b"",
+) -> str:  # fmt: skip
     """The figure for the pages of others: its `still`, a PNG, that becomes a frame; its caption.
 
     What runs stands in attributes of an empty `<i>`, an element that every sanitiser allows, so
     that a viewer that removes or escapes scripts shows no source as text. On a phone the figure has
     another layout and another height; still and frame have both heights from the start, so that the
-    page does not shift.
+    page does not shift. Frame and network lie in the page: whoever publishes it may put the
+    addresses of files in their place, from which the page then loads them.
     """
     low, high = sorted((0, on_phone - height))
     narrow = "(600px - 100vw) * 999" if high else "(100vw - 600px) * 999"
@@ -110,10 +118,11 @@ def frame(
     inside = html.escape(document(entry, spec, alt, _IN_FRAME))
     host = html.escape(f"{bundle('host/host.js')}window.fmShow=figureHost();")
     start = html.escape(_START)
+    held = f' data-fm-network="base64,{_base64(network)}"' if network else ""
     image = _still(alt, still, f"display:block;object-fit:contain;{size}")
     return (
         '<figure class="fm-figure" style="margin:0;padding:0"><div style="position:relative">'
-        f'<i hidden data-fm-frame="{inside}" data-fm-host="{host}"></i>'
+        f'<i hidden data-fm-frame="{inside}" data-fm-host="{host}"{held}></i>'
         f'{image} onload="{start}" onerror="{start}"></div>'
         f"<noscript>{_NO_SCRIPT}</noscript>{words}</figure>"
     )
@@ -121,8 +130,11 @@ def frame(
 
 def _still(alt: str, still: bytes, style: str) -> str:
     """An `<img>` with the still, to be closed."""
-    image = base64.b64encode(still).decode("ascii")
     return (
         f'<img class="fm-still" alt="{html.escape(alt)}" style="{style}" '
-        f'src="data:image/png;base64,{image}"'
+        f'src="data:image/png;base64,{_base64(still)}"'
     )
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode("ascii")

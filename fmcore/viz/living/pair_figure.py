@@ -84,7 +84,7 @@ class PairFigure(LivingFigure):
         self.x0, self.x1 = _points("x0", x0), _points("x1", x1)
         if len(self.x0) != len(self.x1):
             raise ValueError(
-                f"x0 and x1 must have as many points, got {len(self.x0)} and {len(self.x1)}"
+                f"x0 and x1 must have equally many points, got {len(self.x0)} and {len(self.x1)}"
             )
         self.pairing = one_of("pairing", pairing, PAIRINGS)
         self.width, self.steps = positive("width", width), whole("steps", steps, 1, MOST_STEPS)

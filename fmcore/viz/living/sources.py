@@ -71,7 +71,7 @@ def start_point(start: Sequence[float] | None, extent: Box) -> list[float]:
 
 
 def source_data(source: Source) -> dict[str, Any]:
-    """The source as plain data with its form under "kind", for `draw` of js/random.js."""
+    """The source as plain data with its form under "kind", for `draw` of js/flow/random.js."""
     if isinstance(source, UniformBox):
         return {"kind": "uniform", "extent": list(source.extent)}
     return {"kind": "mixture", **distribution_data(source)}

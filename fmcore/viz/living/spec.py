@@ -30,16 +30,16 @@ from ..stills.plane import Field, grid, velocity
 from ..theme import solver_style
 from .lattice import Lattice, fit
 
-_TYPES = {"f8": "<f8", "f4": "<f4", "i2": "<i2"}
+_TYPES = {"f8": "<f8", "f4": "<f4", "i2": "<i2", "u1": "u1"}
 _ASPECT = 16 / 9  # the stage is seldom wider than this, so the lattice reaches as far
-_PATHS = (OTPath, VPPath, CosinePath)  # in closed form in the browser too (its mixture.js)
+_PATHS = (OTPath, VPPath, CosinePath)  # in closed form in the browser too (its paths.js)
 _TABLE = 257  # times at which any other path is tabulated: of sines, a' and b' are 3e-9 off
 _CHECKS = 5  # times at which a field in closed form is tried
 _PROBES = (12, 256)  # times and points at which a lattice's error is measured
 
 
 def pack(values: Tensor | np.ndarray, kind: str) -> dict[str, str]:
-    """Numbers as base64 of little-endian "f8", "f4" or "i2"."""
+    """Numbers as base64 of little-endian "f8", "f4" or "i2", or of bytes, "u1"."""
     if isinstance(values, Tensor):
         values = values.detach().cpu().numpy()
     data = np.ascontiguousarray(values).astype(_TYPES[kind])
@@ -68,7 +68,7 @@ def _exact(field: Field, span: Span) -> dict[str, Any] | None:
     if isinstance(field, Wind):
         return {"kind": "winds", "wind": field.as_dict()}
     if isinstance(field, MarginalField):
-        path = _path(field.path, span)
+        path = path_data(field.path, span)
         return path and {"kind": "mixture", **distribution_data(field.target), "path": path}
     return _network(net) if type(net) is MLP and not takes_label(net) else None
 
@@ -149,7 +149,7 @@ def components(target: GaussianMixture | Empirical) -> tuple[Tensor, Tensor, Ten
     return target.points, torch.zeros_like(target.points), weights
 
 
-def _path(path: ProbabilityPath, span: Span) -> dict[str, Any] | None:
+def path_data(path: ProbabilityPath, span: Span) -> dict[str, Any] | None:
     """A path by its name and parameters, or a, b and their derivatives at even times of `span`.
 
     None if one of these is not finite, as where b falls to 0 like a square root.

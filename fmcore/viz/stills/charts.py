@@ -150,5 +150,5 @@ def _pair(name_a: str, a: Numbers, name_b: str, b: Numbers) -> tuple[np.ndarray,
         for name, values in ((name_a, a), (name_b, b))
     )
     if len(a) != len(b):
-        raise ValueError(f"{name_a} and {name_b} must be as long: got {len(a)} and {len(b)}")
+        raise ValueError(f"{name_a} and {name_b} must be of one length, got {len(a)} and {len(b)}")
     return a, b

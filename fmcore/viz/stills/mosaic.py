@@ -78,5 +78,5 @@ def _label(axis, name: str, labels: Sequence[str] | None, count: int, size: int)
     letters = isinstance(labels, str)
     labels = [] if labels is None else list(labels) if letters else series(name, labels)
     if labels and len(labels) != count:
-        raise ValueError(f"{name} must have one label each for {count}, got {len(labels)}")
+        raise ValueError(f"{name} must have a label for each of {count}, got {len(labels)}")
     axis.set_ticks([k * (size + GAP) + (size - 1) / 2 for k in range(len(labels))], labels)

@@ -1,5 +1,31 @@
 """A saved figure in a browser, as the tests of what it does under a hand see it."""
 
+from contextlib import contextmanager
+
+# Of each picture that a page asks to draw, the milliseconds that its own thread takes.
+TIMED = """() => {
+  window.frames = [];
+  const ask = requestAnimationFrame;
+  window.requestAnimationFrame = (paint) => ask((now) => {
+    const begun = performance.now();
+    paint(now);
+    window.frames.push(performance.now() - begun);
+  });
+}"""
+
+
+@contextmanager
+def answering(browser, script):
+    """An empty page with a script that sets `answer`, in which nothing may go wrong."""
+    page, errors = browser.new_page(), []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto("about:blank")
+    page.add_script_tag(type="module", content=script)
+    page.wait_for_function("() => window.answer")
+    yield page
+    page.close()
+    assert errors == []
+
 
 class Opened:
     """A figure on its page; every message of the console and every request is an error.

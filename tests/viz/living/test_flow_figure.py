@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import html
 import json
 import re
 
@@ -121,12 +122,16 @@ def test_nothing_is_asked_of_another_host(tmp_path):
     figure = FlowFigure(MARGINAL, particles=20)
     figure.save_html(tmp_path / "figure.html")
     page = (tmp_path / "figure.html").read_text("utf-8")
-    frame = figure._repr_mimebundle_()["text/html"]
-    for text in (page, frame):
+    fragment = figure._repr_mimebundle_()["text/html"]
+    for text in (page, fragment):
         addresses = set(re.findall(r"[a-z]+://[^\s\"'<>&)]*", text))
         assert addresses <= {"http://www.w3.org/2000/svg"}  # a name, not a place
+    within = html.unescape(re.search(r'data-fm-frame="([^"]*)"', fragment)[1])
+    for text in (page, within):
         assert not re.search(r"\b(fetch|XMLHttpRequest|WebSocket|importScripts|import)\b *\(", text)
-    assert "default-src 'none'" in page and "fonts" not in page
+        assert "default-src 'none'" in text and "fonts" not in text
+    # the page around the frame loads one thing, the network of a figure that has one
+    assert "data-fm-network" not in fragment and fragment.count("fetch(") == 1
 
 
 def test_data_survive_the_way_into_the_page(tmp_path):

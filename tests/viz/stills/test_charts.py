@@ -21,7 +21,7 @@ def test_loss_curve_shows_every_value_and_an_unbiased_average():
 
 def test_loss_curve_errors():
     for args, message in [
-        (([1, 2], [1.0]), "as long: got 2 and 1"),
+        (([1, 2], [1.0]), "of one length, got 2 and 1"),
         (([], []), "steps is empty"),
         (([1, 2], [1.0, float("nan")]), "losses holds 1 values that are NaN"),
     ]:
