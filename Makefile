@@ -25,15 +25,18 @@ RUN = $(WRITABLE)env -u PYTHONPATH -u JUPYTER_PATH PATH="$(CURDIR)/$(VENV)/bin:$
 WRITABLE = $(if $(shell [ -w . ] || echo no),$(error \
 	Nothing can be written into $(CURDIR). Copy it to a folder of your own, and run make there))
 
-.PHONY: help book html lab test lint format lock stamp tables clean
+.PHONY: help book html twins rehearse pdf lab test lint format lock stamp tables clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make book    set up .venv, build the book, serve it on 127.0.0.1:$(PORT)  (PORT=...)"
 	@echo "make html    build the book into _build/html"
+	@echo "make twins   write the chapters without MyST, for Colab and GitHub, into _build/twins"
+	@echo "make rehearse  run twins as Colab would: three in turn  (TWINS=01_wind, or TWINS=--all)"
+	@echo "make pdf     print the book into _build/book.pdf, with the machine's Chromium or Chrome"
 	@echo "make lab     open the chapters in JupyterLab"
 	@echo "make test    run every test: units, doctests, chapters, and the site where a Chromium is found"
-	@echo "make lint    check code, types and notebooks, in Python and in JavaScript"
+	@echo "make lint    check code, types, notebooks and workflows, in Python and in JavaScript"
 	@echo "make format  let ruff, nbstripout and prettier put code and notebooks in order"
 	@echo "make tables  put the numbers of benchmarks/results into tables and sentences"
 	@echo "make stamp   write the address of the repository everywhere  (REPO=https://github.com/owner/name)"
@@ -62,11 +65,20 @@ book: $(VENV)/.installed
 html: $(VENV)/.installed
 	@$(RUN) python tools/book.py build
 
+twins: $(VENV)/.installed
+	@$(RUN) python tools/twins.py
+
+rehearse: twins
+	@$(RUN) python tools/rehearse.py $(TWINS)
+
+pdf: html
+	@$(RUN) python tools/pdf.py
+
 lab: $(VENV)/.installed
 	@$(RUN) jupyter lab --notebook-dir=book --ServerApp.ip=127.0.0.1
 
 test: $(VENV)/.installed
-	@$(RUN) OMP_NUM_THREADS=1 pytest -n $(JOBS) --dist loadscope \
+	@$(RUN) OMP_NUM_THREADS=1 pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder \
 		--nbval-lax --nbval-current-env --nbval-cell-timeout=$(CELL_TIMEOUT)
 
 lint: $(VENV)/.installed $(JS_TOOLS)
@@ -74,6 +86,7 @@ lint: $(VENV)/.installed $(JS_TOOLS)
 	@$(RUN) ruff format --check
 	@$(RUN) ty check --quiet
 	@$(RUN) nbstripout --keep-id --verify book/*.ipynb
+	@$(RUN) zizmor --offline --quiet --no-progress --persona=pedantic .github
 	@$(RUN) npm run --silent --prefix tools/js check
 
 format: $(VENV)/.installed $(JS_TOOLS)

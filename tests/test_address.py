@@ -11,7 +11,6 @@ from types import SimpleNamespace
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tools"))
 
 from stamp import repository, stamp  # noqa: E402
 
@@ -22,6 +21,8 @@ CITED = {
     "black-forest-labs/flux",
     "facebookresearch/flow_matching", "rtqichen/torchdiffeq", "atong01/conditional-flow-matching",
 }  # fmt: skip
+# What writes an address in, where there is one.
+WITH_PLACEHOLDERS = ("tools/stamp.py", "tools/twin_cells.py", "tools/rehearse.py")
 INSTALLS = re.compile(r"git\+|pip install[^\n]*(https?:|@ )|git clone")
 
 
@@ -73,7 +74,7 @@ def test_without_an_address_nothing_is_installed_from_one():
     if repository():
         pytest.skip("this copy has an address")
     for name, text in tracked():
-        if not name.startswith(("tools/stamp.py", "tests/", "tools/js/")):
+        if not name.startswith((*WITH_PLACEHOLDERS, "tests/", "tools/js/")):
             assert not INSTALLS.search(text), name
 
 
@@ -92,8 +93,7 @@ def test_an_address_reaches_every_place(copy):
     )
     assert f"git clone {ADDRESS} && cd a.book_2" in page and f"pip install {install}" in page
     assert (
-        "https://colab.research.google.com/github/owner-1/a.book_2/blob/main/book/01_wind.ipynb"
-        in page
+        "https://colab.research.google.com/github/owner-1/a.book_2/blob/twins/01_wind.ipynb" in page
     )
 
 
@@ -156,3 +156,12 @@ def test_the_site_has_buttons_only_for_an_address(address, monkeypatch):
     if address:
         assert options["repository_url"] == address and options["use_repository_button"]
         assert options["launch_buttons"]["colab_url"] == "https://colab.research.google.com"
+
+
+def test_the_buttons_of_a_chapter_open_its_twin():
+    module = pytest.importorskip("sphinx_fmbook")
+    colab = "https://colab.research.google.com/github/owner-1/a.book_2/blob/"
+    buttons = [{"url": f"{colab}main/book/01_wind.ipynb"}, {"url": f"{ADDRESS}/issues"}, {}]
+    context = {"header_buttons": [{"type": "group", "buttons": buttons}, {"type": "link"}]}
+    module.launch_twins(None, "book/01_wind", "page.html", context, None)
+    assert buttons == [{"url": f"{colab}twins/01_wind.ipynb"}, {"url": f"{ADDRESS}/issues"}, {}]

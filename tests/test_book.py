@@ -12,7 +12,6 @@ import fmcore
 from fmcore.data import ImageData
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tools"))
 
 import book  # noqa: E402
 
@@ -151,3 +150,22 @@ def test_a_port_that_is_taken_is_one_line(monkeypatch):
         port = server.getsockname()[1]
         with pytest.raises(SystemExit, match=f"Port {port} is taken by another program. Choose"):
             book.serve(str(port))
+
+
+def test_pages_of_every_depth_are_in_the_order_of_the_contents(tmp_path):
+    toc = """
+root: one
+parts:
+  - caption: A part
+    chapters:
+      - file: two
+        sections:
+          - file: three
+          - url: https://example.org
+  - chapters:
+      - file: four
+"""
+    (tmp_path / "_toc.yml").write_text(toc, "utf-8")
+    (tmp_path / "three.ipynb").touch()
+    assert book.pages(tmp_path) == ["one", "two", "three", "four"]
+    assert book.chapters(tmp_path) == ["three"]

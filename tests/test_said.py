@@ -17,7 +17,6 @@ from fmcore.training import RECIPES
 from fmcore.weights import load_pretrained
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tools"))
 
 from said import SAID  # noqa: E402
 from shown import TABLES  # noqa: E402

@@ -15,8 +15,15 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import finish
+import sharing
+import slides
+import stamp
+import yaml
 from stamp import repository
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,6 +43,45 @@ def digest(sources: list[str], *extra: str) -> str:
                 state.update(f"\n{path.relative_to(ROOT).as_posix()}\n".encode())
                 state.update(path.read_bytes())
     return state.hexdigest()
+
+
+def config(root: Path = ROOT) -> dict[str, Any]:
+    """What _config.yml says of the book: its title, its authors, ..."""
+    return yaml.safe_load((root / "_config.yml").read_text("utf-8"))
+
+
+def pages(root: Path = ROOT) -> list[str]:
+    """All pages of the table of contents, in its order: book/index, book/01_wind, ..."""
+
+    def listed(node: Any) -> Iterator[str]:
+        for key, value in node.items():
+            if key in ("root", "file"):
+                yield value
+            elif key in ("parts", "chapters", "sections"):
+                for inner in value:
+                    yield from listed(inner)
+
+    return list(listed(yaml.safe_load((root / "_toc.yml").read_text("utf-8"))))
+
+
+def chapters(root: Path = ROOT) -> list[str]:
+    """Those pages that are notebooks."""
+    return [page for page in pages(root) if (root / f"{page}.ipynb").is_file()]
+
+
+def about(root: Path = ROOT) -> sharing.Book:
+    """What the pages of the site say of the book."""
+    said = config(root)
+    (description,) = said["sphinx"]["config"]["myst_html_meta"].values()
+    return sharing.Book(
+        title=said["title"],
+        author=said["author"],
+        description=description,
+        pages=tuple(pages(root)),
+        changelog=root / "CHANGELOG.md",
+        picture=root / "book" / "assets" / "readme.png",
+        home=stamp.site(repository(root)),
+    )
 
 
 def find_data() -> str:
@@ -76,7 +122,11 @@ def render() -> int:
     for stale in ("html", ".doctrees", "jupyter_execute"):
         shutil.rmtree(BUILD / stale, ignore_errors=True)
     command = [Path(sys.executable).with_name("jupyter-book"), "build", "-W", "--keep-going", "."]
-    return subprocess.run(command, cwd=ROOT).returncode
+    code = subprocess.run(command, cwd=ROOT).returncode
+    if not code:
+        slides.write(chapters(), config()["title"])
+        finish.finish(BUILD / "html", about())
+    return code
 
 
 def build() -> None:
@@ -114,6 +164,20 @@ class Handler(http.server.SimpleHTTPRequestHandler):
     def end_headers(self) -> None:
         self.send_header("Cache-Control", "no-cache")
         super().end_headers()
+
+    def send_error(self, code: int, *args: Any, **kwargs: Any) -> None:
+        """A page that is not there is answered with 404.html, as hosts of sites do."""
+        page = Path(self.directory, "404.html")
+        if code != 404 or not page.is_file():
+            super().send_error(code, *args, **kwargs)
+            return
+        content = page.read_bytes()
+        self.send_response(404)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
 
 
 class Server(http.server.ThreadingHTTPServer):

@@ -169,7 +169,7 @@ def redraw(field: str) -> dict:
 
 def pages(key: str = "all_gzip_bytes") -> list[float]:
     """Megabytes of a first visit, of each chapter with a living figure."""
-    return [one[key] / 1e6 for one in matching("figure", what="page") if one["page"] != "index"]
+    return [one[key] / 1e6 for one in matching("site", what="page") if one["page"] != "index"]
 
 
 def size(file: str) -> int:

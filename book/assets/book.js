@@ -47,7 +47,11 @@ window.addEventListener("hashchange", unfoldTarget);
 // ---- paper
 
 let restore = () => {};
+document.addEventListener("click", ({ target }) => {
+  if (target.closest("[data-print]")) window.print();
+});
 window.addEventListener("beforeprint", () => {
+  for (const image of document.images) image.loading = "eager";
   const { dataset } = document.documentElement;
   const { theme } = dataset;
   const folded = document.querySelectorAll("details:not([open])");
@@ -100,4 +104,11 @@ document.addEventListener("DOMContentLoaded", () => {
     writeTex(page);
     return htmlToText(page.documentElement.outerHTML, anchor);
   };
+});
+
+// What unfolds a part of the contents has no name of its own.
+document.addEventListener("DOMContentLoaded", () => {
+  for (const summary of document.querySelectorAll(".bd-sidebar-primary summary")) {
+    summary.setAttribute("aria-label", "Pages of this part");
+  }
 });

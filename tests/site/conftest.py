@@ -2,6 +2,7 @@
 
 import base64
 import functools
+import gzip
 import http.server
 import io
 import subprocess
@@ -9,31 +10,29 @@ import sys
 import threading
 from pathlib import Path
 
+import axe
+import browser as machine
 import numpy as np
 import pytest
-from chromium import CHROMIUM
 from filelock import FileLock
 from PIL import Image
 
+import book
+
 ROOT = Path(__file__).resolve().parent.parent.parent
-
-
-class Handler(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
 
 
 def build():
     """Bring the book up to date: in one process, while the others wait."""
     folder = ROOT / "_build"
     folder.mkdir(exist_ok=True)
-    with FileLock(folder / ".test-lock", timeout=1800):
+    with FileLock(folder / ".test-lock", timeout=3600):
         for _ in range(3):
             done = subprocess.run(
                 [sys.executable, ROOT / "tools" / "book.py", "build"],
                 capture_output=True,
                 text=True,
-                timeout=1800,
+                timeout=3600,
             )
             if "Kernel died before replying" not in done.stdout + done.stderr:
                 break  # else a port of the kernel's was taken (see `persistent`): again
@@ -45,18 +44,33 @@ def pytest_collection_finish(session):
     first = getattr(session.config, "workerinput", {}).get("workerid") == "gw0"
     if (
         first
-        and CHROMIUM
+        and machine.program()
         and any("site" in getattr(item, "fixturenames", ()) for item in session.items)
     ):
         threading.Thread(target=build, daemon=True).start()
 
 
 @pytest.fixture(scope="session")
-def site(browser):
-    """The address of the book, brought up to date first."""
+def built():
+    """The book, brought up to date."""
     done = build()
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    handler = functools.partial(Handler, directory=ROOT / "_build" / "html")
+
+
+@pytest.fixture(scope="session")
+def published(built, tmp_path_factory):
+    """The twins of all chapters as they would be published from a repository owner/name."""
+    import twins
+
+    folder = tmp_path_factory.mktemp("twins") / "twins"
+    twins.write(folder, "https://github.com/owner/name")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def site(browser, built):
+    """The address of the book, brought up to date first."""
+    handler = functools.partial(book.Handler, directory=ROOT / "_build" / "html")
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
@@ -66,12 +80,13 @@ def site(browser):
 class Visit:
     """A page of the book. Requests elsewhere are refused; `faults` lists what went wrong.
 
-    `hash` is what follows its address; the script `first` runs before any other.
+    `hash` is what follows its address; the script `first` runs before any other; `answers` are the
+    responses of the site.
     """
 
     def __init__(self, browser, site, path, hash="", first="", **context):
         context = {"viewport": {"width": 1280, "height": 860}, **context}
-        self.context, self.faults = browser.new_context(**context), []
+        self.context, self.faults, self.answers = browser.new_context(**context), [], []
         self.context.route("**/*", self._answer)
         self.context.add_init_script(first)
         self.page = self.context.new_page()
@@ -79,12 +94,11 @@ class Visit:
         self._site = site
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
-        self.page.on(
-            "requestfailed", lambda r: self.faults.append(f"failed: {r.url} ({r.failure})")
-        )
+        self.page.on("requestfailed", self._failed)
         self.page.on(
             "response", lambda r: r.status < 400 or self.faults.append(f"{r.status}: {r.url}")
         )
+        self.page.on("response", lambda answer: self.answers.append(answer))
         self.page.goto(f"{site}/{path}.html{hash}")
 
     def _answer(self, route):
@@ -93,9 +107,34 @@ class Visit:
         self.faults.append(f"asked another host: {route.request.url}")
         return route.abort()
 
+    def _failed(self, request):
+        if request.failure != "net::ERR_ABORTED":  # by the page itself, as when it is left
+            self.faults.append(f"failed: {request.url} ({request.failure})")
+
     def _console(self, message):
         if message.type in ("error", "warning"):
             self.faults.append(f"console: {message.text}")
+
+    def weight(self):
+        """What has been loaded, in bytes, compressed as servers do it."""
+        self.page.wait_for_load_state("networkidle")
+        files = {answer.url: answer for answer in self.answers if answer.ok}
+        assert len(files) > 3
+        return sum(len(gzip.compress(answer.body())) for answer in files.values())
+
+    def barriers(self):
+        """What axe-core finds in the page and in the frames of its figures."""
+        ground = self.page.evaluate("getComputedStyle(document.body).backgroundColor")
+        for frame in self.page.frames:
+            frame.evaluate(axe.SCRIPT)
+            if frame.parent_frame:  # the page shows through: say so, for the contrast
+                frame.evaluate("color => (document.body.style.background = color)", ground)
+        result = self.page.evaluate("axe.run({ resultTypes: ['violations'], preload: false })")
+        return [
+            f"{rule['id']}: {node['html'][:160]} in {node['target']}"
+            for rule in result["violations"]
+            for node in rule["nodes"]
+        ]
 
     def see_all(self):
         """Scroll through the page, so that whatever loads late is loaded."""

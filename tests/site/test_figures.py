@@ -284,7 +284,7 @@ def test_the_first_screen_shows_the_figure_at_work(visit, phone, handheld):
     """Stage, play button and time are in sight before anything is scrolled, and it moves."""
     page = visit("book/index", **(phone if handheld else {}))
     frame = page.page.locator("iframe.fm-frame").element_handle().content_frame()
-    frame.wait_for_function("window.fmFigure?.state().t > 0")
+    frame.wait_for_function("() => window.fmFigure?.state().t > 0")
     height = page.page.viewport_size["height"]
     for part in (".fm-stage", ".fm-handle", ".fm-play", ".fm-time input"):
         box = frame.locator(part).first.bounding_box()
@@ -351,6 +351,67 @@ def darkness(picture, sprite):
         grey = picture[y.astype(int)][:, x.astype(int), 0].astype(float)
         found.append(float(((0xF6 - grey) / (0xF6 - 0x17)).mean()))
     return found
+
+
+# ---- the reader's hand
+
+
+HALF_A_THREE = ((9.5, 7), (12, 5.2), (15, 5.2), (17.3, 7), (17.5, 10), (16, 12.4), (13, 13))
+DEEDS = {"Finish it": 120, "Tidy it up": 40, "To noise and back": 48, "Morph it": 176}
+
+
+def at_hand(visit, **context):
+    """The figure of the hand with its network, which is a file of the site."""
+    figure = visit("book/10_sampling", **context).figure(1)
+    figure.frame.get_by_role("button", name="Run the network here").click()
+    figure.state("s.live && s.nfe === 120 && !s.waiting")
+    return figure
+
+
+def answers(figure, press):
+    """What the right side shows after each deed, which is chosen by `press`."""
+    pictures = []
+    for deed, nfe in DEEDS.items():
+        press(figure.button(deed))
+        figure.state(f"s.nfe === {nfe} && !s.waiting")
+        pictures.append(figure.frame.locator("canvas").nth(1).evaluate("c => c.toDataURL()"))
+    return pictures
+
+
+def test_a_drawing_by_the_mouse_is_finished_tidied_sent_back_and_morphed(visit):
+    figure = at_hand(visit)
+    before = figure.frame.locator("canvas").nth(1).evaluate("c => c.toDataURL()")
+    figure.button("Clear").click()
+    figure.state("s.empty && s.nfe === 0")
+    box, mouse = figure.frame.locator(".fm-sheet").bounding_box(), figure.page.mouse
+    fit = min(box["width"], box["height"]) / 28
+    places = [(box["x"] + x * fit, box["y"] + y * fit) for x, y in HALF_A_THREE]
+    mouse.move(*places[0])
+    mouse.down()
+    for place in places[1:]:
+        mouse.move(*place, steps=3)
+    mouse.up()
+    state = figure.state("s.nfe === 120 && !s.waiting")
+    assert sum(one["readable"] > 0.5 for one in state["verdicts"]) >= 3
+    pictures = [before, *answers(figure, lambda button: button.click())]
+    assert len(set(pictures)) == 5
+
+
+def test_a_test_digit_by_the_keyboard_is_too(visit):
+    figure = at_hand(visit)
+    press(figure, "Test digit", "8")
+    figure.state("s.high > 15 && s.nfe === 120 && !s.waiting")
+    figure.button("Upper half").press("Enter")
+    figure.state("s.high < 14 && s.nfe === 120 && !s.waiting")
+    assert len(set(answers(figure, lambda button: button.press("Enter")))) == 4
+
+
+def test_a_hand_on_a_phone(visit, phone):
+    """The network comes, and the button of each deed is in reach of a finger."""
+    figure = at_hand(visit, **phone)
+    figure.button("Tidy it up").tap()
+    figure.state("s.nfe === 40 && !s.waiting")
+    assert "The judge reads" in figure.readout()
 
 
 # ---- the figures of single chapters
