@@ -1,8 +1,8 @@
-"""How fast does the living figure answer? Redraw times, frame rate, weights, in headless Chromium.
+"""How fast does the living figure answer? Redraw times and frame rate, in headless Chromium.
 
-    make html                              so that pages can be weighed
     python benchmarks/figure.py            a few minutes; writes benchmarks/results/figure.json
     python benchmarks/figure.py --quick    fewer rounds; writes nothing
+    python benchmarks/figure.py --network  the network alone, in the place of its old rows
 
 A redraw follows a move of the slider "steps": 1,000 particles, 20 steps of RK4, on a stage 720
 pixels wide. `script_ms` is the time from the start of the work to the last drawing command, by the
@@ -10,16 +10,15 @@ clock of the page; `cpu_ms` is what the renderer's main thread computed in that 
 machine distorts less. The frame rate is counted over seconds of play. The load of the machine is
 noted beside the numbers: above the number of cores, the clock measures the neighbours.
 
-A page's weight is what a first visit loads: the page, and with styles, scripts and fonts; raw, and
-compressed by gzip as servers do it.
+A forward of the network "mnist", one image, is timed in the page and by torch on one thread, in
+turn: CPU time of the page's thread and of this process, and their ratio, as medians.
 """
 
 from __future__ import annotations
 
 import argparse
-import functools
+import base64
 import gzip
-import http.server
 import itertools
 import json
 import math
@@ -28,7 +27,7 @@ import platform
 import shutil
 import statistics
 import tempfile
-import threading
+import time
 from pathlib import Path
 
 import torch
@@ -41,9 +40,10 @@ from fmcore.results import keep, origin, results_folder
 from fmcore.viz import FlowFigure
 from fmcore.viz.living.bundle import FOLDER, bundle
 from fmcore.viz.living.page import styles
+from fmcore.viz.web import web_network
+from fmcore.weights import load_pretrained
 
 RESULTS = results_folder() / "figure.json"
-SITE = Path(__file__).parent.parent / "_build" / "html"
 FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
@@ -104,18 +104,19 @@ def percentile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 
+def script_ms(session) -> float:
+    """What the page's thread has computed so far."""
+    metrics = session.send("Performance.getMetrics")["metrics"]
+    return 1000 * next(m["value"] for m in metrics if m["name"] == "ScriptDuration")
+
+
 def redraws(page, session, rounds: int) -> dict[str, float]:
     """Moves the slider `rounds` times, after a warm-up."""
-
-    def computed() -> float:
-        metrics = session.send("Performance.getMetrics")["metrics"]
-        return 1000 * next(m["value"] for m in metrics if m["name"] == "ScriptDuration")
-
     script, cpu, ready = [], [], []
     for i in range(rounds + 5):
-        before = computed()
+        before = script_ms(session)
         milliseconds, done = page.evaluate(MOVE, 20 if i % 2 else 19)
-        spent = computed() - before
+        spent = script_ms(session) - before
         if i >= 5:
             script.append(milliseconds)
             cpu.append(spent)
@@ -140,45 +141,69 @@ def frame_rate(page, seconds: float) -> dict[str, float]:
     }
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        pass
+NETWORK = """(file) => {
+  const { buffer } = Uint8Array.from(atob(file), (letter) => letter.charCodeAt(0));
+  const x = Float32Array.from({ length: 784 }, Math.random);
+  window.networks = Object.fromEntries(KINDS.map((kind) => {
+    const { velocity } = buildNetwork(readNetwork(buffer), 28, 28, [kind]);
+    // In a task of its own, which is what the browser's clock of scripts counts.
+    const forward = (done) => (velocity(x, Math.random()), done());
+    return [kind, () => new Promise((done) => setTimeout(() => forward(done)))];
+  }));
+}"""
 
 
-def weights(browser) -> dict[str, dict[str, int]]:
-    """What a first visit to each page with living figures loads, in bytes."""
-    handler = functools.partial(Quiet, directory=SITE)
-    result = {}
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        for file in sorted((SITE / "book").glob("*.html")):
-            figures = file.read_text("utf-8").count('<figure class="fm-figure"')
-            if not figures:
-                continue
-            page, bodies = browser.new_page(), {}
-            page.on("response", lambda r, to=bodies: to.update({r.url: r}))
-            address = f"http://127.0.0.1:{server.server_address[1]}/book/{file.name}"
-            page.goto(address, wait_until="networkidle")
-            page.wait_for_timeout(500)  # what a script asked for last
-            content = {url: r.body() for url, r in list(bodies.items()) if r.ok}
-            html = next(body for url, body in content.items() if url == address)
-            packed = sum(len(gzip.compress(body)) for body in content.values())
-            result[file.stem] = {
-                "figures": figures,
-                "html_bytes": len(html),
-                "html_gzip_bytes": len(gzip.compress(html)),
-                "all_bytes": sum(map(len, content.values())),
-                "all_gzip_bytes": packed,
-            }
-            page.close()
-        server.shutdown()
-    return result
+def forwards(browser, rounds: int) -> list[dict]:
+    """The network in a page, by each kind of kernel, against torch on one thread."""
+    model = load_pretrained("mnist")
+    x = torch.randn(1, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    page = browser.new_page()
+    page.goto("about:blank")
+    page.add_script_tag(content=bundle("net/worker.js"))
+    page.evaluate(NETWORK, base64.b64encode(web_network(model)).decode())
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def in_page(kind: str) -> float:
+        before = script_ms(session)
+        page.evaluate(f"networks.{kind}()")
+        return script_ms(session) - before
+
+    def by_torch() -> float:
+        begun = time.process_time()
+        model(x, 0.3)
+        return 1000 * (time.process_time() - begun)
+
+    threads, about = torch.get_num_threads(), origin(seed=0)
+    about = {name: about[name] for name in ("date", "torch", "command")}
+    torch.set_num_threads(1)
+    rows = []
+    with torch.no_grad():
+        for kind in ("relaxed", "simd", "plain"):
+            count = rounds if kind != "plain" else 5
+            for _ in range(
+                20 if kind != "plain" else 1
+            ):  # until the compilers have done their best
+                in_page(kind), by_torch()
+            pairs = [(in_page(kind), by_torch()) for _ in range(count)]
+            page_ms, torch_ms = (statistics.median(times) for times in zip(*pairs, strict=True))
+            rows.append({
+                "what": "forward", "kernels": kind, "rounds": count,
+                "cpu_ms_median": round(page_ms, 1), "torch_cpu_ms_median": round(torch_ms, 1),
+                "ratio_to_torch": round(page_ms / torch_ms, 2), **about,
+            })  # fmt: skip
+            print(rows[-1], flush=True)
+    torch.set_num_threads(threads)
+    page.close()
+    return rows
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer rounds, no file")
-    quick = parser.parse_args().quick
+    parser.add_argument("--network", action="store_true", help="only the network in a page")
+    args = parser.parse_args()
+    quick = args.quick
     about: dict = origin(seed=0)
     about["device"] = f"{platform.machine()}, {os.cpu_count()} cores, no graphics card"
     about["load_before"] = [round(load, 1) for load in os.getloadavg()]
@@ -186,6 +211,9 @@ def main() -> None:
         "scripts_bytes": len(bundle("flow_figure.js").encode()),
         "scripts_gzip_bytes": len(gzip.compress(bundle("flow_figure.js").encode())),
         "digit_scripts_bytes": len(bundle("digit_figure.js").encode()),
+        "network_scripts_bytes": len(bundle("net/worker.js").encode()),
+        "network_scripts_gzip_bytes": len(gzip.compress(bundle("net/worker.js").encode())),
+        "network_bytes": len(web_network(load_pretrained("mnist"))),
         "style_bytes": len(styles().encode()),
         "modules_with_comments_bytes": sum(file.stat().st_size for file in FOLDER.rglob("*.js")),
     }
@@ -206,6 +234,15 @@ def main() -> None:
             session.send("Performance.enable", {"timeDomain": "threadTicks"})
             return page, session, file.stat().st_size
 
+        timed = forwards(browser, 10 if quick else 50)
+        rows += timed
+        if args.network:
+            browser.close()
+            old = json.loads(RESULTS.read_text("utf-8"))
+            others = [row for row in old["rows"] if row["what"] != "forward"]
+            if not quick:
+                keep(RESULTS, old["about"], others + timed)
+            return
         for name, figure in figures().items():
             page, session, size = opened(figure)
             drawn = redraws(page, session, 10 if quick else 60)
@@ -215,8 +252,6 @@ def main() -> None:
         page, *_ = opened(FlowFigure(Storm(), "uniform", particles=2000, t=0.0))
         played = "storm, 2,000 particles with trails"
         rows.append({"what": "play", "field": played, **frame_rate(page, 2 if quick else 6)})
-        if SITE.is_dir():
-            rows += [{"what": "page", "page": k, **page} for k, page in weights(browser).items()]
         browser.close()
     about["load_after"] = [round(load, 1) for load in os.getloadavg()]
     print(json.dumps(rows, indent=2))

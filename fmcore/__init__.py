@@ -7,7 +7,7 @@ Time runs from noise at t = 0 to data at t = 1. A velocity field is a callable `
 >>> fmcore.generate(model, 4, steps=2, generator=torch.Generator().manual_seed(0)).shape
 torch.Size([4, 1, 28, 28])
 
-The public names stand in `fmcore.flat`. They are loaded when the first of them is used, and torch
+The public names are in `fmcore.flat`. They are loaded when the first of them is used, and torch
 with them: until then an import takes no time, which the command line needs for its help.
 """
 

@@ -236,10 +236,10 @@ def summary(result: Any, **fields: Any) -> str:
 def batch_time(t: float | Tensor, x: Tensor) -> Tensor:
     """Time as a `(B,)` tensor on the device of `x`, which has shape `(B, *shape)`.
 
-    `t` is a number, a 0-d tensor or a `(B,)` tensor with values in [0, 1]. Anything else raises
-    `ValueError`: a `(B, 1)` tensor, say, would broadcast over the wrong axis of an image with
-    `B == W` and nobody would notice. Time has the dtype of `x`, and float32 beside half precision:
-    in bfloat16 a thousand times between 0 and 1 would be 500.
+    `t` is a number, a 0-d tensor or a `(B,)` tensor. `ValueError` for another shape, since `(B, 1)`
+    would silently broadcast over the wrong axis of an image with `B == W`, and for values outside
+    [0, 1], which are not looked at on a GPU; `TypeError` for what is no number. Time has the dtype
+    of `x`, or float32 beside half precision: in bfloat16, 1,000 even times would be 507.
 
     >>> batch_time(0.25, torch.zeros(3, 2))
     tensor([0.2500, 0.2500, 0.2500])
@@ -319,7 +319,7 @@ def condition_vectors(label: Any, n: int, length: int, name: str = "label") -> T
 
 
 def require_generator(generator: Any) -> torch.Generator:
-    """The generator itself; `TypeError` if there is none, since nothing here draws globally."""
+    """The generator itself; `TypeError` if there is none: no draw here is from the global one."""
     if not isinstance(generator, torch.Generator):
         raise TypeError(
             "generator must be a torch.Generator, e.g. torch.Generator().manual_seed(0); "

@@ -45,13 +45,13 @@ class TrainConfig:
     ema: float = 0.999
     """Decay of the exponential moving average of the weights."""
     label_dropout: float = 0.1
-    """How often a network with classes or vectors as conditions sees a sample without its own."""
+    """Share of the samples whose class or vector a network with conditions does not get to see."""
     precision: Precision = "fp32"
     """bf16 and fp16 run the network under autocast; the weights stay in float32."""
     compile: bool = False
     """Compile the network, and on a GPU record a step and replay it; pays after half a minute."""
     device: str = "cpu"
-    """Where to train."""
+    """Where to train, such as cpu or cuda."""
     seed: int = 0
     """Seed of everything random."""
     log_every: int = 50

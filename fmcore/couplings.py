@@ -3,7 +3,7 @@ r"""Couplings: which noise is joined to which data.
 The theorem behind the loss asks of a pair (x0, x1) only that x0 is noise and x1 is data. How they
 are paired, their joint distribution, is a choice. The field is the mean velocity of all pairs whose
 paths pass through x at time t, and the fewer of them cross, the straighter its flow (Liu et al.
-2022; Pooladian et al. 2023; Tong et al. 2024).
+2023; Pooladian et al. 2023; Tong et al. 2024).
 
 A coupling is a function of a batch, `x0, x1, label = couple(x0, x1, label=None, generator=g)`, and
 `fit` takes it as `couple=`.
@@ -56,7 +56,7 @@ class MinibatchOT:
     Schwing 2025). A weight above the largest squared distance in the batch gives optimal transport
     within each class. Hidden labels are a class of their own. For vectors, a `label`
     `(n, *any)` of a floating dtype, their squared distance stands in place of the bracket; hidden
-    ones, rows of NaN, are as far from the others as any two of these are from each other.
+    ones, rows of NaN, are as far from the others as the farthest two of these are apart.
 
     Raises `ValueError` if the weight is negative or has no labels to weigh, and if shapes differ or
     a distance is not finite; `TypeError` if dtypes differ.
@@ -164,7 +164,7 @@ def reflow_pairs(
 
         x0 ~ N(0, I),    x1 = x0 + int_0^1 v(x_t, t) dt
 
-    (Liu et al. 2022, section 2.1.) The trajectories of a flow do not cross, so that a network that
+    (Liu et al. 2023, section 2.1.) The trajectories of a flow do not cross, so that a network that
     learns the straight lines between these ends has a straighter flow. `shape` is that of one
     sample; `method` and `steps` are those of `odeint`. Where a field cannot be evaluated at t = 1,
     as that of a path that ends without noise, take "midpoint". No graph is kept, v is in evaluation

@@ -100,8 +100,8 @@ def load_images(
 ) -> ImageData:
     """A set of 28x28 grey images: "mnist", "fashion_mnist" or "kmnist".
 
-    It is looked for in `root`, else in the folder that `FMCORE_DATA` names, else in the user's
-    cache folder, into which it is downloaded with a progress bar, by one process while others wait.
+    It is looked for in `root`, in the folder that `FMCORE_DATA` names and in the user's cache; if
+    it is in none, one process downloads it into `root`, or else the cache, while others wait.
     Where MNIST cannot be had, the part of it that comes with the library serves, and `complete` is
     False: the first 500 training and the first 100 test images of each class, in the order 0 to 9,
     0 to 9, ... `root="embedded"`, or `FMCORE_DATA=embedded`, takes that part and looks no further.
@@ -155,8 +155,8 @@ def _find(name: str, root: str | Path | None, download: bool) -> Path:
     named = os.environ.get("FMCORE_DATA")
     if str(root or named) == EMBEDDED:
         raise DataUnavailable(
-            f"{name}: only the part that comes with the library was asked for, and there is one of "
-            "mnist."
+            f"{name}: only the part that comes with the library was asked for, and only mnist has "
+            "one."
         )
     named = None if named == EMBEDDED else named  # which is no folder
     places = {"root=": root, "FMCORE_DATA": named, "cache": cache_folder()}
@@ -255,10 +255,10 @@ def read_mosaic(file: Path) -> Tensor:
 
 
 def toy(name: str, n: int, *, generator: torch.Generator) -> Tensor:
-    """`n` points `(n, 2)` of a two-dimensional distribution that fits into [-3, 3]^2.
+    """`n` points `(n, 2)` of a two-dimensional distribution, nearly all of them in [-3, 3]^2.
 
     Names: "two_moons", "checkerboard", "eight_gaussians", "spiral", "pinwheel". `ValueError` for
-    another name or a negative or fractional `n`.
+    another name or a negative `n`, `TypeError` for a fractional one.
 
     >>> toy("two_moons", 5, generator=torch.Generator().manual_seed(0)).shape
     torch.Size([5, 2])

@@ -65,8 +65,8 @@ def divergence(
 
     "exact"       sum_i d v_i / d x_i, one backward pass for each of the d numbers in a row
     "hutchinson"  mean over `probes` signs e in {-1, 1}^d, drawn with `generator`, of e . (dv/dx) e:
-                  unbiased, one backward pass each; the variance is sum_{i<j} (J_ij + J_ji)^2 over
-                  `probes` (Hutchinson 1990)
+                  unbiased, one backward pass each; with J = dv/dx, its variance is
+                  sum_{i<j} (J_ij + J_ji)^2 / `probes` (Hutchinson 1990)
 
     v may not mix the rows of a batch, and has to let gradients through to x: `ValueError` if it
     visibly does not. Otherwise raises as `odeint` does; `TypeError` if a generator is missing.
@@ -207,8 +207,8 @@ def continuity_residual(
 
     The change of the mass in a box of sides 2h plus what flows out through its faces, each face
     represented by its centre, per volume. If the continuity equation holds this is O(h^2), and it
-    stays finite otherwise. `log_prob(x, t)` returns `(B,)`, v the shape of x `(B, *shape)`. Needs
-    2 d + 2 evaluations of log_prob. `ValueError` unless t - h and t + h lie in [0, 1].
+    does not go to 0 otherwise. `log_prob(x, t)` returns `(B,)`, v the shape of x `(B, *shape)`. It
+    takes 2 d + 2 evaluations of log_prob. `ValueError` unless t - h and t + h lie in [0, 1].
 
     >>> from fmcore.fields import GaussianMixture, MarginalField
     >>> from fmcore.paths import OTPath

@@ -25,12 +25,12 @@ def find_device(name: str) -> torch.device:
         raise ValueError(f"device={name!r} was asked for, but no GPU is available")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ValueError(
-            f"device={name!r} was asked for, but there are {torch.cuda.device_count()}"
+            f"device={name!r} was asked for, but the last is cuda:{torch.cuda.device_count() - 1}"
         )
     try:
         torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(f"device={name!r} cannot be computed on: {_first_line(error)}") from None
+        raise ValueError(f"cannot compute on device={name!r}: {_first_line(error)}") from None
     return device
 
 

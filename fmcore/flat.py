@@ -10,7 +10,7 @@ from fmcore.density import (
     log_det,
     log_likelihood,
 )
-from fmcore.editing import slerp
+from fmcore.editing import edit, encode, inpaint, slerp
 from fmcore.export import export_model
 from fmcore.fields import (
     Empirical,
@@ -75,9 +75,9 @@ __all__ = [
     "GaussianMixture", "Guided", "ImageData", "MarginalField", "MinibatchOT", "OTPath",
     "ProbabilityPath", "Progress", "Recipe", "Solution", "TrainConfig", "TwoTimes", "UNet",
     "VPPath", "as_velocity", "bits_per_dim", "cfm_loss", "change_path", "clamp_time",
-    "continuity_residual", "dequantize", "divergence", "export_model", "fit", "flow_map_loss",
-    "from_unit", "generate", "image_grid", "jump", "load_folder", "load_images",
-    "load_pretrained", "load_weights", "log_det", "log_likelihood", "measured", "multistep",
-    "odeint", "prediction_loss", "reference_loss", "reflow_pairs", "same_marginals",
-    "save_grid", "save_weights", "sdeint", "slerp", "to_unit", "toy", "train",
+    "continuity_residual", "dequantize", "divergence", "edit", "encode", "export_model", "fit",
+    "flow_map_loss", "from_unit", "generate", "image_grid", "inpaint", "jump", "load_folder",
+    "load_images", "load_pretrained", "load_weights", "log_det", "log_likelihood", "measured",
+    "multistep", "odeint", "prediction_loss", "reference_loss", "reflow_pairs",
+    "same_marginals", "save_grid", "save_weights", "sdeint", "slerp", "to_unit", "toy", "train",
 ]  # fmt: skip

@@ -4,7 +4,7 @@ The flow map of a velocity field v carries a point from time s to time t,
 
     X(x, s, t) = x + (t - s) u(x, s, t),    u(x, t, t) = v(x, t),
 
-where u is the mean velocity on the way. A network that knows u needs no solver. It learns u from
+where u is the mean velocity from s to t. A network that knows u needs no solver. It learns u from
 one of three rules, which hold for every flow map (Boffi et al. 2025):
 
     semigroup     X(x, s, t) = X(X(x, s, r), r, t)
@@ -64,7 +64,7 @@ class Jump:
 
 
 def shortcut(j: Jump) -> Tensor:
-    """Semigroup: a jump is two of half its length (Frans et al. 2024)."""
+    """Semigroup: a jump is two of half its length (Frans et al. 2025)."""
     r = (j.s + j.t) / 2
     first = j.u(j.x, j.s, r)
     return (first + j.u(j.x + j.length / 2 * first, r, j.t)) / 2
@@ -88,7 +88,7 @@ def mean_flow(j: Jump) -> Tensor:
 
 
 def improved_mean_flow(j: Jump) -> Tensor:
-    """Eulerian, along the field's own velocity towards the one seen (Geng et al. 2025b)."""
+    """Eulerian: the velocity seen, plus how u changes along the field's own (Geng et al. 2025b)."""
     return j.v + j.length * j.along(j.field(j.x, j.s))
 
 
@@ -107,7 +107,7 @@ def _check_rule(name: str, rule: Any) -> None:
 RULES: Table[Rule] = Table(
     "rule",
     _check_rule,
-    consistency=Rule(mean_flow, pairs_to_the_end),  # Song et al. 2023, Lu & Song 2024
+    consistency=Rule(mean_flow, pairs_to_the_end),  # Song et al. 2023, Lu & Song 2025
     shortcut=Rule(shortcut, sorted_pairs),
     mean_flow=Rule(mean_flow, sorted_pairs),
     improved_mean_flow=Rule(improved_mean_flow, sorted_pairs),
@@ -141,16 +141,16 @@ def flow_map_loss(
     draws them, or the rule. A `label` goes to `net(x, s, t, label)` and to the teacher. What is not
     named here is as for `cfm_loss`.
 
-    `guidance` w trains on w v(x, s | y) + (1 - w) u(x, s, s), whose last term has no label: guided
-    jumps then cost nothing more (Geng et al. 2025). `adaptive` p divides the rows by
-    (their mean square + 0.001)^p, after which the true flow map is no longer at rest.
+    Without a teacher, `guidance` w trains on w v(x, s | y) + (1 - w) u(x, s, s), whose last term is
+    without a label: guided jumps then cost nothing more (Geng et al. 2025). `adaptive` p divides
+    the rows by (their mean square + 0.001)^p; then the true flow map is no longer stationary.
 
     Raises `ValueError` or `TypeError` for an unknown rule, for times outside [0, 1] or s > t, for a
-    network with one time, and for a teacher of another path or shape.
+    network with one time, for a teacher of another path or shape, and for guidance with a teacher.
 
     >>> from fmcore.paths import OTPath
     >>> x1, g = torch.full((1000, 2), 3.0), torch.Generator().manual_seed(0)
-    >>> at_rest = lambda x, s, t: 0 * x  # (x1 - x0)^2 on the diagonal, and 0 for half a jump twice
+    >>> at_rest = lambda x, s, t: 0 * x  # (x1 - x0)^2 on the diagonal, 0 off it
     >>> round(flow_map_loss(at_rest, OTPath(), x1, rule="shortcut", generator=g).item())
     5
     """
@@ -158,6 +158,10 @@ def flow_map_loss(
     check_batch(net, path, x1, *(() if times is None else (times,)))
     check_two_times(net)
     guidance, adaptive = real("guidance", guidance), real("adaptive", adaptive, 0)
+    if teacher is not None:
+        check_field(teacher, path)
+        if guidance != 1:
+            raise ValueError(f"guidance is for training without a teacher, got {guidance:g}")
     x0 = randn_like(x1, generator) if x0 is None else x0
     s, t = time_pair((times or pairs)(x1, generator) if t is None else t, x1)
     xs, v = path.sample(x0, x1, s)
@@ -170,11 +174,7 @@ def flow_map_loss(
         return u(x, t, t) if teacher is None else answer(teacher, x, t, label)
 
     with torch.no_grad():
-        if teacher is None:
-            v = guided_towards(v, inner, xs, s, label, guidance)
-        else:
-            check_field(teacher, path)
-            v = field(xs, s)
+        v = guided_towards(v, inner, xs, s, label, guidance) if teacher is None else field(xs, s)
         wanted = torch.where(beside(s == t, xs), v, target(Jump(u, xs, s, t, v, field)))
     each = (mean_velocity(net, xs, s, t, label) - wanted).square()
     if adaptive:
@@ -186,7 +186,7 @@ def flow_map_loss(
 def jump(
     net: Callable[..., Tensor], x0: Tensor, steps: int = 1, *, label: Tensor | None = None
 ) -> Tensor:
-    """x + (t - s) net(x, s, t), from t = 0 to 1 in `steps` equal jumps.
+    """Where `steps` equal jumps x + (t - s) net(x, s, t) take x0 `(B, *shape)` from t = 0 to 1.
 
     >>> still = lambda x, s, t: 0 * x + 2
     >>> jump(still, torch.zeros(1, 2), steps=4)

@@ -26,9 +26,9 @@ def load_folder(folder: str | Path) -> ImageData:
     leaves behind (Thumbs.db), are passed over. All of it is held in memory, as bytes: what is
     larger is for a `Dataset` of torch.
 
-    Raises `ValueError` that names the folder or the file: if there is no image, also in one of the
-    classes; if images lie beside the classes; if a file is no image of 8 bits a channel, is damaged
-    or transparent; and if two images differ in size.
+    Raises a `ValueError` that names the folder or the file: if there is no image, or none in one of
+    the classes; if images lie beside the classes; if a file is not an image of 8 bits a channel, is
+    damaged or transparent; and if two images differ in size.
 
     >>> import tempfile
     >>> from PIL import Image
@@ -47,7 +47,7 @@ def load_folder(folder: str | Path) -> ImageData:
     classes = [each for each in inside if each.is_dir()]
     stray = [each.name for each in inside if not each.is_dir()]
     if classes and stray:
-        raise ValueError(f"{folder} has subfolders, which are classes, and {stray[0]} beside them")
+        raise ValueError(f"{folder} has classes as subfolders: move {stray[0]} into one of them")
     images: list[np.ndarray] = []
     labels: list[int] = []
     first = folder
@@ -100,5 +100,5 @@ def _read(file: Path) -> np.ndarray:
                 raise ValueError("it is transparent in places")
             bytes_ = np.array(image.convert("L" if image.mode in _GREY else "RGB"))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{file} is no image that can be taken: {error}") from error
+        raise ValueError(f"{file} cannot be used as an image: {error}") from error
     return bytes_[:, :, None] if bytes_.ndim == 2 else bytes_

@@ -45,8 +45,8 @@ def from_unit(images: Tensor) -> Tensor:
 def dequantize(pixels: Tensor, *, generator: torch.Generator) -> Tensor:
     """Bytes as float32, each spread evenly over the width of its grey level, 2/255.
 
-    `to_unit(pixels)` plus noise from U[-1/255, 1/255]. A density can be asked for then: bytes lie
-    on points, where a density may be as large as it likes (Theis et al. 2016, section 3.1).
+    `to_unit(pixels)` plus noise from U[-1/255, 1/255]. Likelihoods need it: on the bytes as such,
+    which are isolated points, a density may grow without bound (Theis et al. 2016, section 3.1).
 
     >>> g = torch.Generator().manual_seed(0)
     >>> pixels = torch.tensor([0, 7, 255], dtype=torch.uint8)
@@ -62,13 +62,13 @@ def image_grid(images: Tensor, columns: int | None = None, gap: int = 2) -> Tens
     """Images `(B, C, H, W)` in [-1, 1] side by side, row by row, as bytes `(H', W', C)`.
 
     `columns` is the square root of B, rounded up, if it is not given. The gaps, and the places of
-    an incomplete last row, are black, as the ground of the digits is.
+    an incomplete last row, are black, like the background of the digits.
 
     >>> image_grid(torch.zeros(5, 1, 28, 28), columns=3).shape
     torch.Size([58, 88, 1])
     """
     if floating("images", images).ndim != 4 or len(images) == 0:
-        raise ValueError(f"images must have shape (B, C, H, W), got {tuple(images.shape)}")
+        raise ValueError(f"images must be non-empty, (B, C, H, W), got {tuple(images.shape)}")
     columns = math.ceil(math.sqrt(len(images))) if columns is None else whole("columns", columns)
     gap = whole("gap", gap, least=0)
     count, channels, height, width = images.shape
@@ -95,7 +95,7 @@ def picture_format(file: Path) -> str:
         Image.new("L", (28, 28)).save(io.BytesIO(), kind)
     except (KeyError, OSError, ValueError, AttributeError) as error:
         raise ValueError(
-            f"cannot write {file}: {file.suffix!r} is no format for a picture, take .png"
+            f"cannot write {file}: {file.suffix!r} is not a picture format; use .png"
         ) from error
     return kind
 

@@ -80,7 +80,7 @@ def logit_normal_times(x: Tensor, generator: torch.Generator | None) -> Tensor:
 
 
 def sorted_pairs(x: Tensor, generator: torch.Generator | None, diagonal: float = 0.5) -> Tensor:
-    """Times s <= t `(B, 2)`: two uniform ones in order, or twice the same in a share `diagonal`."""
+    """Times s <= t `(B, 2)`: two uniform ones in order, or in a share `diagonal` the later one."""
     diagonal = real("diagonal", diagonal, 0, 1)
     s, t, u = (rand_time(x, generator) for _ in range(3))
     s, t = torch.minimum(s, t), torch.maximum(s, t)
@@ -119,13 +119,13 @@ def cfm_loss(
     """The conditional flow matching loss: the mean over batch and dimensions of (v(xt, t) - ut)^2.
 
     `x1` is a batch of data `(B, *shape)`. What is not given is drawn with `generator`: `x0` from
-    N(0, I), `t` by `times`, one for each row; it may be left out only when both are given. A
+    N(0, I), `t` by `times`, one for each row. Without a generator, both have to be given. A
     `label` goes to `net(x, t, label)`. `weight` `(B,)` multiplies the rows. Returns a scalar.
 
     Raises `ValueError` if a time lies outside [0, 1], if the batch is empty, if shapes do not fit,
-    or if the network returns another shape than that of its input.
+    or if the network returns another shape than its input has; `TypeError` if a dtype does not.
 
-    At rest, the loss is the mean square of the velocity x1 - x0 itself:
+    For a network that returns 0, the loss is the mean square of the velocity x1 - x0:
 
     >>> from fmcore.paths import OTPath
     >>> x1, g = torch.full((1000, 2), 3.0), torch.Generator().manual_seed(0)
@@ -203,9 +203,9 @@ def prediction_loss(
 
     `predict` is what `net` returns and `measure` what is compared, keys of `PREDICTIONS`; left out,
     they are the same and the factor is 1. With predict="noise" this is the loss of Ho et al. 2020,
-    eq. 14; with measure="velocity" it is `cfm_loss` of `as_velocity(net, path, predict=...)`. Near
-    an end the factor or the score itself may be huge, so that times are drawn 1e-3 away from both.
-    Arguments, result and errors otherwise as for `cfm_loss`.
+    eq. 14; with measure="velocity" it is `cfm_loss` of `as_velocity(net, path, predict=...)` at the
+    times at which that field is exact. Near an end the factor or the score may be huge, so times
+    stay 1e-3 away from both. Arguments, result and errors otherwise as for `cfm_loss`.
 
     >>> from fmcore.paths import OTPath
     >>> x1, g = torch.full((1000, 2), 3.0), torch.Generator().manual_seed(0)

@@ -134,7 +134,7 @@ def label_for(model: Any, label: Any, n: int) -> Tensor:
     """
     if not takes_label(model):
         name = type(model).__name__
-        raise ValueError(f"a label was given, and {name} takes none: it knows no classes")
+        raise ValueError(f"a label was given, and {name} takes none: it has no classes")
     label = label if isinstance(label, Tensor) else real_numbers("label", label)
     count, length = classes(model), condition_dim(model)
     if label.shape == (() if length is None else (length,)):

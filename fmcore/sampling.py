@@ -110,10 +110,10 @@ def _route(
     if network is not None:
         if method != "midpoint" or not (rtol is atol is last_step is None):
             raise ValueError(
-                "a flow map jumps: method, rtol, atol and last_step are those of a velocity field"
+                "a flow map jumps: it takes steps, but no method, rtol, atol or last_step"
             )
         if isinstance(guidance, Tensor) or guidance != 1:
-            raise ValueError("a flow map is guided in its training: see `flow_map_loss`")
+            raise ValueError("a flow map is guided in training, not here: see `flow_map_loss`")
         return lambda noise, label, scale: jump(
             network, noise, 1 if steps is None else steps, label=label
         )
@@ -122,7 +122,7 @@ def _route(
     solve = partial(odeint, method=method, steps=steps, rtol=rtol, atol=atol)
     if last_step is not None:
         if rtol is not None or atol is not None:
-            raise ValueError("last_step is that of a number of steps; rtol and atol have none")
+            raise ValueError("last_step goes with steps, not with rtol and atol")
         solve = partial(solve_in_two, method=method, steps=steps, last_step=last_step)
 
     def along_the_field(noise: Tensor, label: Tensor | None, scale: float | Tensor) -> Tensor:

@@ -87,7 +87,7 @@ def same_marginals(
 
     Where b(t) = 0 there is no score. If noise^2 / b falls to 0 there, so does the term, as with
     noise = b; else it is a `ValueError`, and one has to stop before (a path with sigma_min > 0
-    keeps b above 0). g depends on t alone: the SDE is the same after Ito and Stratonovich.
+    keeps b above 0). g depends on t alone, so the Ito and the Stratonovich solution are the same.
 
     >>> from fmcore.fields import GaussianMixture, MarginalField
     >>> from fmcore.paths import OTPath

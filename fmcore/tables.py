@@ -1,8 +1,8 @@
 """Tables: one beside each thing of which there are several, read by everyone.
 
 `SOLVERS`, `SDE_METHODS`, `GRIDS`, `PATHS`, `PREDICTIONS`, `COUPLINGS`, `NETWORKS`, `LOSSES`,
-`TIMES` and `RECIPES` are tables. What a reader adds to one works everywhere: in functions, figures
-and files, and on the command line.
+`TIMES`, `RULES` and `RECIPES` are tables. What a reader adds to one works everywhere: in functions,
+figures and files, and on the command line.
 """
 
 from __future__ import annotations

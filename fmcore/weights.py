@@ -36,7 +36,7 @@ class FlowModel(nn.Module):
 
     `shape` is that of one sample, e.g. (1, 28, 28); `about` holds whatever else is worth knowing
     (data, recipe, seed, device, time) as plain JSON values. `.config` is all but the weights: what
-    is accepted here can be saved. Of a network that was trained to `predict` something else than
+    is accepted here can be saved. If the network was trained to `predict` something other than
     the velocity, a key of `PREDICTIONS`, `as_velocity` makes the field. A flow map `net(x, s, t)`
     is the field `net(x, t, t)`, and `generate` jumps with it.
 
@@ -180,7 +180,7 @@ def _built(table: Table, config: dict) -> Any:
         raise ValueError(
             f"there is no {table.kind} {name!r}, only {', '.join(map(repr, table))}. A file brings "
             f"no code: if {name} is a class of yours, define it and call "
-            f"fmcore.{table.kind.upper()}S.register({name}) before"
+            f"fmcore.{table.kind.upper()}S.register({name}) first"
         )
     arguments = getattr(kind, "BEFORE", {}) | config  # an older file does not name the newest ones
     return kind(**{name: value for name, value in arguments.items() if name != "name"})
@@ -206,7 +206,7 @@ def load_tensors(net: nn.Module, tensors: dict[str, Tensor]) -> None:
 
 
 def load_pretrained(name: str) -> FlowModel:
-    """A model that comes with the library: "mnist" draws handwritten digits.
+    """The model "mnist", which comes with the library and draws digits; `ValueError` for others.
 
     >>> load_pretrained("mnist").config["shape"]
     [1, 28, 28]

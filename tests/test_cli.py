@@ -188,7 +188,7 @@ def test_evaluate_judges_and_writes(tmp_path, capsys):
     main([*judge, "--method", "dopri5", "--steps", "2"])
     told, found = capsys.readouterr().out, json.loads(out.read_text())
     assert found["nfe"] == 12 and "200 samples, dopri5, 12 evaluations each" in told
-    assert "beside 1,000 images of mnist, the part that comes with the library" in told
+    assert "compared with 1,000 images of mnist, the part that comes with the library" in told
     assert found["method"] == "dopri5" and found["last_step"] is None
     assert found["frechet"] > found["frechet_floor"] and found["n"] == 200
     assert found["accuracy"] is not None and sum(found["classes"]) == pytest.approx(1)
@@ -329,11 +329,11 @@ def test_every_digit_can_be_asked_for(tmp_path):
         (["evaluate", "--seed", "-1"], "seed must be a whole number of at least 0"),
         (["train", "--out", "w", *SMALL, "--seed", str(2**64)], f"got {2**64}"),
         (["sample", "--out", "x.png", "--guidance", "nan", "--label", "1"], "guidance must be"),
-        (["sample", "--out", "x.png", "--device", "mps"], "'mps' cannot be computed on"),
-        (["sample", "--out", "x.png", "--device", "meta"], "'meta' cannot be computed on"),
+        (["sample", "--out", "x.png", "--device", "mps"], "cannot compute on device='mps'"),
+        (["sample", "--out", "x.png", "--device", "meta"], "cannot compute on device='meta'"),
         (["sample", "--out", "x.nonsense", "--n", "1"], "x.nonsense"),
-        (["sample", "--out", "x.psd", "--n", "1"], "'.psd' is no format for a picture"),
-        (["sample", "--out", "x.h5", "--n", "1"], "'.h5' is no format for a picture"),
+        (["sample", "--out", "x.psd", "--n", "1"], "'.psd' is not a picture format"),
+        (["sample", "--out", "x.h5", "--n", "1"], "'.h5' is not a picture format"),
         (["sample", "--out", "x.png", "--weights", "runs/mnist"], "no weight file runs/mnist"),
     ],
 )
@@ -506,10 +506,10 @@ def test_the_coupling_by_name_and_what_labels_weigh_in_it(options, coupling, tmp
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--label-weight", "1"], "--label-weight is for --couple minibatch_ot"),
+        (["--label-weight", "1"], "--label-weight is for --couple minibatch_ot; got None"),
         (
             ["--couple", "independent", "--label-weight", "1", "--classes"],
-            "--label-weight is for --couple minibatch_ot; this is independent",
+            "--label-weight is for --couple minibatch_ot; got independent",
         ),
         (["--couple", "minibatch_ot", "--label-weight", "1"], "--label-weight needs --classes"),
         (
@@ -570,10 +570,10 @@ def test_a_network_that_jumps_starts_from_one_of_one_time(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (["train", "--loss", "mean_flow", "--times", "uniform", "--steps", "1"], "draws pairs"),
+        (["train", "--loss", "mean_flow", "--times", "uniform", "--steps", "1"], "needs pairs"),
         (["sample", "--method", "euler"], "a flow map jumps"),
         (["evaluate", "--last-step", "euler", "--root", "embedded"], "a flow map jumps"),
-        (["sample", "--guidance", "2", "--label", "3"], "guided in its training"),
+        (["sample", "--guidance", "2", "--label", "3"], "guided in training"),
     ],
 )
 def test_what_a_flow_map_is_not_asked(given, said, tmp_path, capsys):

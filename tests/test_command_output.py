@@ -221,7 +221,7 @@ def test_tolerances_take_the_place_of_steps(tmp_path, capsys):
         (["--label", "all", "--n", "9"], "n of at least 10, one a class, got 9"),
         (["--out", "x.npy", "--columns", "2"], "--columns is for a picture; .npy is an array"),
         (["--out", "-", "--json"], "--json and --out - would both write to the standard output"),
-        (["--out", "-.nonsense"], "'.nonsense' is no format for a picture"),
+        (["--out", "-.nonsense"], "'.nonsense' is not a picture format"),
         (["--out", "no/x.npy"], "there is no folder no"),
     ],
 )

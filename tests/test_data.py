@@ -235,7 +235,7 @@ def test_only_the_embedded_part(how, monkeypatch, recwarn):
     if not how:
         monkeypatch.setenv("FMCORE_DATA", "embedded")
     assert len(load_images("mnist", **how)) == 5000 and not recwarn
-    with pytest.raises(DataUnavailable, match="kmnist: only the part .* there is one of mnist"):
+    with pytest.raises(DataUnavailable, match="kmnist: only the part .* only mnist has one"):
         load_images("kmnist", **how)
 
 

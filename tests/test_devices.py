@@ -14,7 +14,7 @@ from fmcore.devices import device_name, double, find_device, processor
     [
         ("abacus", "^device='abacus' is no device: "),
         ("cuda", "^device='cuda' was asked for, but no GPU is available$"),
-        ("meta", "^device='meta' cannot be computed on: "),
+        ("meta", "^cannot compute on device='meta': "),
     ],
 )
 def test_a_device_that_is_not_there(name, message, monkeypatch):
@@ -27,7 +27,7 @@ def test_a_device_that_is_not_there(name, message, monkeypatch):
 def test_one_gpu_more_than_there_are(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    with pytest.raises(ValueError, match="^device='cuda:2' was asked for, but there are 2$"):
+    with pytest.raises(ValueError, match="^device='cuda:2' was asked for, but the last is cuda:1$"):
         find_device("cuda:2")
 
 

@@ -49,7 +49,7 @@ def test_saved_picture_is_the_grid(tmp_path, channels):
     assert (read.reshape(image_grid(images).shape) == image_grid(images).numpy()).all()
     with pytest.raises(ValueError, match="no folder"):
         save_grid(images, tmp_path / "none" / "x.png")
-    with pytest.raises(ValueError, match="'.digits' is no format for a picture, take .png"):
+    with pytest.raises(ValueError, match="'.digits' is not a picture format; use .png"):
         save_grid(images, tmp_path / "x.digits")
 
 

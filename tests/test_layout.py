@@ -112,7 +112,7 @@ def test_private_modules_are_used_within_their_room():
 def test_the_library_stays_small():
     """Docstrings included, without `viz`: what is added is a few lines on a mechanism."""
     files = [file for name, file in MODULES.items() if room(name) != "viz"]
-    assert sum(len(file.read_text(encoding="utf-8").splitlines()) for file in files) < 10_250
+    assert sum(len(file.read_text(encoding="utf-8").splitlines()) for file in files) < 10_450
     for file in MODULES.values():
         lines = len(file.read_text(encoding="utf-8").splitlines())
         assert lines <= 350, f"{file.name} has {lines} lines: is it one idea?"

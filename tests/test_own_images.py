@@ -85,7 +85,7 @@ def test_what_is_refused_before_the_work(tmp_path, capsys):
     out = ["--out", str(tmp_path / "w.safetensors"), *SMALL]
     for given, message in (
         ([tmp_path / "nowhere"], "data must be one of mnist, fashion_mnist, kmnist or a folder"),
-        ([flat, "--classes"], "--classes needs them, and"),
+        ([flat, "--classes"], "--classes needs subfolders, and"),
         ([flat], "flat has fewer samples than batch_size=4: 1"),
         ([folder, "--root", str(tmp_path)], "--root is for a data set with a name"),
         ([odd], "multiples of 2, got (4, 3, 9, 8)"),

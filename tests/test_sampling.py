@@ -376,7 +376,7 @@ def test_the_last_step_is_another_and_the_others_are_not():
 
 def test_a_last_step_needs_a_number_of_steps():
     how = dict(method="dopri5", rtol=1e-3, atol=1e-3)
-    with pytest.raises(ValueError, match="last_step is that of a number of steps"):
+    with pytest.raises(ValueError, match="last_step goes with steps, not with rtol"):
         generate(Linear(-1.0), 3, x0=noise(), last_step="midpoint", **how)
     with pytest.raises(ValueError, match="method must be one of.*got 'middle'"):
         generate(Linear(-1.0), 3, x0=noise(), last_step="middle")

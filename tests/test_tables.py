@@ -93,17 +93,17 @@ def test_a_name_that_is_not_there_is_answered_with_those_that_are():
     ("table", "name", "row", "error", "message"),
     [
         (SOLVERS, "mine", "heun", TypeError, "solver 'mine' must be a ButcherTableau, got s"),
-        (SOLVERS, "rals", RALSTON, ValueError, "solver 'mine' must be called so in SOLVERS, n"),
+        (SOLVERS, "rals", RALSTON, ValueError, "solver 'mine' must be called that in SOLVERS, n"),
         (PATHS, "Line", "OTPath", TypeError, "path 'Line' must be a subclass of ProbabilityPath"),
         (PATHS, "Half", Half, TypeError, "path 'Half' lacks b"),
-        (PATHS, "Curve", Bent, ValueError, "path Bent must be called so in PATHS, not 'Curve'"),
+        (PATHS, "Curve", Bent, ValueError, "path Bent must be called that in PATHS, not 'Curve'"),
         (NETWORKS, "Net", object, TypeError, "network 'Net' must be a subclass of torch.nn"),
         (
             NETWORKS,
             "L",
             torch.nn.Linear,
             ValueError,
-            "network Linear must be called so in NET",
+            "Linear must be called that in NET",
         ),
         (RECIPES, "soup", {}, TypeError, "recipe 'soup' must be a Recipe, got dict"),
         (LOSSES, "mine", 1.0, TypeError, "loss 'mine' must be callable, got 1.0"),
@@ -204,7 +204,7 @@ def test_a_registered_network_can_be_saved_and_loaded(networks, tmp_path, monkey
         main(["sample", "--weights", str(file), "--n", "1", "--out", str(tmp_path / "w.png")])
     assert (
         "there is no network 'Scale', only 'UNet', 'MLP', 'TwoTimes'. A file brings no code: if "
-        "Scale is a class of yours, define it and call fmcore.NETWORKS.register(Scale) before\n"
+        "Scale is a class of yours, define it and call fmcore.NETWORKS.register(Scale) first\n"
     ) in capsys.readouterr().err
 
 

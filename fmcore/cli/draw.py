@@ -81,7 +81,7 @@ def evaluate(o: Evaluate) -> dict[str, Any]:
         label = torch.randint(classes, (n,), generator=generator)
     images, nfe, seconds = draw(o, model, n, label, generator)
     scores = Judge(train, test, device=o.device)(images, label)
-    print(f"beside {test}")
+    print(f"compared with {test}")
     found = _about(o, model, nfe, seconds) | scores.as_dict()
     print(f"{n:,} samples, {found['method']}, {nfe:g} evaluations each, {seconds:.1f} s")
     print(report(scores))
@@ -136,7 +136,7 @@ def _output(o: Sample) -> tuple[Path, bool]:
     if not to_stdout(file):
         file = writable(file)
     elif os.isatty(1):
-        raise ValueError("--out - writes bytes: lead them into a file or a program")
+        raise ValueError("--out - writes bytes: redirect them to a file or a program")
     elif file == Path(STDOUT):
         file = Path("-.png")
     if file.suffix not in ARRAYS:

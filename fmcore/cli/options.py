@@ -104,22 +104,22 @@ class Draw(Command):
     weights: str = "mnist"
     """A weight file, or the name of a model that comes with the library."""
     method: SolverName = "midpoint"
-    """How to integrate."""
+    """The solver."""
     steps: int | None = None
-    """Number of steps; left out, 5, unless there are tolerances. Of a flow map, of jumps: 1."""
+    """Number of steps, by default 5 without tolerances. A flow map jumps, by default once."""
     rtol: float | None = None
     """Relative tolerance of a step, instead of a number of steps; the method must have an error
     estimate."""
     atol: float | None = None
     """Absolute tolerance of a step; goes with --rtol."""
     last_step: SolverName | None = None
-    """The method of the last step, if it is to be another: midpoint spares Heun and RK4 the end."""
+    """The method of the last step, if another: with midpoint, Heun and RK4 never evaluate t = 1."""
     guidance: float = 1.0
-    """How far a class pushes: 1 is the field of the class; at 0 the class has no effect."""
+    """How far to push towards the class: 1 is its field; at 0 the class has no effect."""
     seed: int = 0
     """Seed of all that is drawn."""
     device: str = "cpu"
-    """Where to compute."""
+    """Where to compute, such as cpu or cuda."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,8 +133,8 @@ class Sample(Draw):
     """Where they go: a picture (.png and others), or an array (n, *shape) in float32 (.npy, .pt).
     "-" is the standard output, as PNG; "-.npy" and the like in that format."""
     label: Annotated[str | None, arg(metavar="INT|NAME|all")] = None
-    """The class, for a network that knows classes, by its number or, of a folder of images, by its
-    name; all takes them in turn, a column each."""
+    """The class: its number or, for a folder of images, its name; all takes the classes in turn, a
+    column each."""
     columns: int | None = None
     """Images in a row."""
 
@@ -145,8 +145,8 @@ class Evaluate(Draw):
 
     work: ClassVar[str] = "fmcore.cli.draw:evaluate"
     n: int | None = None
-    """How many images; scores of different n cannot be compared. Left out, 10,000, or as many as
-    there are test images."""
+    """How many images; scores of different n cannot be compared. Left out, one for each test image:
+    10,000, or 1,000 of the embedded part."""
     out: Path | None = None
     """Where the scores go as JSON, if anywhere; "-" is --json."""
     root: Path | None = None
@@ -170,9 +170,9 @@ class Train(Command):
     config: Annotated[TrainConfig, arg(name="")]
     """How to train; give --epochs or --steps."""
     recipe: RecipeName | None = None
-    """A recipe by name: it sets all that follows and all of how to train, before other options."""
+    """A recipe by name: network, path, loss, coupling and how to train. Other options change it."""
     loss: LossName | None = None
-    """The loss; left out, that of the recipe, or cfm. consistency and what follows it are rules of
+    """The loss; left out, that of the recipe, or cfm. From consistency on, the names are rules of
     flow maps: they train a network that jumps, from a velocity network if --start names one."""
     times: TimesName | None = None
     """How t is drawn; left out, as the loss does. stratified is uniform, one t in each of
@@ -186,7 +186,7 @@ class Train(Command):
     base: int = 64
     """Channels of the network at full resolution."""
     time_scale: float | None = None
-    """Scale of the time embedding; left out, 1000, and of a flow map from scratch 2 pi."""
+    """Scale of the time embedding; left out, 1000, or 2 pi for a flow map trained from scratch."""
     levels: int = 2
     """Levels of the network, each at half the resolution of the one above."""
     film_silu: bool = True
@@ -200,7 +200,7 @@ class Train(Command):
     couple: CoupleName | None = None
     """How noise and data are paired; left out, that of the recipe, or independent."""
     label_weight: float | None = None
-    """What a pair costs minibatch_ot more if the noise came with another label; left out, as in the
+    """What minibatch_ot adds to the cost of a pair with noise of another label; left out, as in the
     recipe, or 0."""
     start: str | None = None
     """Weights to start from, a file or a model of the library; without them, random ones."""
@@ -219,7 +219,7 @@ class Train(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Export(Command):
-    """Write a trained network as ONNX (.onnx) or for torch.export (.pt2), for any batch size.
+    """Write a trained network as ONNX (.onnx), for torch.export (.pt2), or for a page (--to web).
 
     Inputs are x (batch, *shape), t (batch,) between 0, noise, and 1, data, and of a network with
     classes label (batch,), int64; the output v (batch, *shape) is the velocity.
@@ -229,6 +229,8 @@ class Export(Command):
     weights: str = "mnist"
     """A weight file, or the name of a model that comes with the library."""
     out: Path
-    """Where the network goes; the ending of the name says how (.onnx or .pt2)."""
+    """Where the network goes; the ending of the name says how (.onnx or .pt2), unless --to does."""
+    to: Literal["web"] | None = None
+    """web is a .safetensors in half precision that the living figures run in a browser."""
     opset: int | None = None
     """Version of ONNX's operators; left out, 18."""

@@ -12,8 +12,8 @@ from fmcore.cli.options import Evaluate, Export, Sample, Train
 
 ABOUT = (
     "Flow matching, from noise to data: train a network, draw with it, judge what it draws. "
-    "`fmcore --version` prints the version, `fmcore --tyro-print-completion bash` (or zsh, tcsh) "
-    "a script by which that shell completes commands and options."
+    "`fmcore --version` prints the version; `fmcore --tyro-print-completion bash` (or zsh, tcsh) "
+    "prints a script that lets that shell complete commands and options."
 )
 
 

@@ -63,13 +63,13 @@ def _recipe(o: Train, data: ImageData) -> Recipe:
     classes, channels = None, data.pixels.shape[1]
     if o.classes:
         if data.labels is None:
-            raise ValueError(f"--classes needs them, and {o.data} has no subfolders: --no-classes")
+            raise ValueError(f"--classes needs subfolders, and {o.data} has none: --no-classes")
         classes = int(data.labels.max()) + 1
     rule = o.loss if o.loss in RULES else None
     loss = partial(flow_map_loss, rule=rule) if rule else LOSSES.get(o.loss, base.loss)
     if o.times:
         if rule:
-            raise ValueError(f"--times are single times, and --loss {rule} draws pairs of them")
+            raise ValueError(f"--times draws single times, but --loss {rule} needs pairs of them")
         loss = partial(loss, times=TIMES[o.times])
     path = PATHS[o.path]() if o.path else base.path
     if o.sigma_min is not None:
@@ -80,7 +80,7 @@ def _recipe(o: Train, data: ImageData) -> Recipe:
     if o.label_weight is not None:
         if not isinstance(couple, MinibatchOT):
             raise ValueError(
-                f"--label-weight is for --couple minibatch_ot; this is {describe(couple)}"
+                f"--label-weight is for --couple minibatch_ot; got {describe(couple) or None}"
             )
         if classes is None:
             raise ValueError("--label-weight needs --classes")

@@ -1,4 +1,4 @@
-"""Velocity fields of chapters 1, 4 and 7: winds, targets, and the marginal fields between them."""
+"""Velocity fields of chapters 1, 4, 7 and 11: winds, targets, marginal fields, exact flow maps."""
 
 from fmcore.fields.flow_map import FlowMap
 from fmcore.fields.marginal import MarginalField

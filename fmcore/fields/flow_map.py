@@ -16,8 +16,8 @@ __all__ = ["FlowMap"]
 class FlowMap:
     r"""The mean velocity `u(x, s, t)` along the trajectories of `field`, a velocity field v(x, t).
 
-    From x at time s, a trajectory reaches X(x, s, t) = x + (t - s) u(x, s, t). The mean velocity on
-    the part of it up to s + (t - s) r, taken r times, grows from 0 to u(x, s, t) like
+    From x at time s, a trajectory reaches X(x, s, t) = x + (t - s) u(x, s, t). Let y(r) be r times
+    the mean velocity on the part of it up to time s + (t - s) r. It grows from 0 to u(x, s, t) by
 
         y'(r) = v(x + (t - s) y, s + (t - s) r),    y(0) = 0,    0 <= r <= 1,
 

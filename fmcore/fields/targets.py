@@ -37,7 +37,7 @@ class GaussianMixture:
     ) -> None:
         self.means = _finite(means, "means")
         if self.means.ndim != 2 or 0 in self.means.shape:
-            raise ValueError(f"means must have shape (K, D), got {tuple(self.means.shape)}")
+            raise ValueError(f"means must be non-empty, (K, D), got {tuple(self.means.shape)}")
         components, dim = self.means.shape
         stds = _positive(stds, "stds", self.means)
         if stds.shape not in ((), (components,), (components, dim)):
@@ -96,7 +96,9 @@ class Empirical:
     def __init__(self, points: Tensor | Sequence) -> None:
         self.points = _finite(points, "points")
         if self.points.ndim < 2 or self.points.numel() == 0:
-            raise ValueError(f"points must have shape (N, *shape), got {tuple(self.points.shape)}")
+            raise ValueError(
+                f"points must be non-empty, (N, *shape), got {tuple(self.points.shape)}"
+            )
 
     @property
     def shape(self) -> tuple[int, ...]:

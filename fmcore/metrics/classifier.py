@@ -90,5 +90,5 @@ def network_card(name: str) -> dict:
 
 
 def weights_of(name: str) -> Path:
-    """The file of the weights of "mnist" (`DigitClassifier`), "reader" or "lenet"."""
+    """The file of the weights of "mnist" (`DigitClassifier`) or "reader"."""
     return FOLDER / f"{name}.safetensors"

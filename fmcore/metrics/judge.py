@@ -1,7 +1,7 @@
 """The judge: how good are these digits? Every score stands between two others.
 
-Its floor is what real images get that are new; its ceiling is what the best of the controls gets,
-images of which it is known that they are no digits. A score near its ceiling says nothing.
+Its floor is the score of real images; its ceiling is that of the best of the controls, images that
+are known not to be digits. A score near its ceiling says nothing.
 
 The images are seen by the features of `DigitClassifier`, 128 numbers each, and read by `Reader`.
 Before that they are rounded to bytes, as any picture is that leaves the program: a Fréchet distance
@@ -25,13 +25,14 @@ from fmcore.metrics.distances import frechet_distance, nearest, precision_recall
 from fmcore.metrics.reader import load_reader, reads
 
 FEWEST = 200
+"""The fewest images that a `Judge` scores."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """What a `Judge` finds.
 
-    A `*_floor` is the same score of as many real images that are new, a `*_ceiling` that of the
+    A `*_floor` is the same score of real images (`Judge` says of which), a `*_ceiling` that of the
     control that fares best in it: digits glued from halves of two classes, or uniform noise.
     """
 
@@ -123,7 +124,7 @@ class Judge:
         """Judge `(n, 1, 28, 28)` in [-1, 1]; `label` `(n,)` is what was asked for, if anything.
 
         Raises `ValueError` if the images have another shape or are not finite, if there are fewer
-        than 200 of them (the covariance of 128 features needs more), or more than training images.
+        than 200 of them (128 features need more than 128), or more than there are training images.
         """
         n = len(floating("images", images))
         if images.ndim != 4 or images.shape[1:] != (1, 28, 28) or n < FEWEST:

@@ -2,7 +2,7 @@ r"""How straight is a flow, how far do its particles go, and how far apart are t
 
 Along the trajectories x' = v(x, t) from noise x0 to x1,
 
-    straightness   S = int_0^1 E |(x1 - x0) - v(x_t, t)|^2 dt         (Liu et al. 2022, section 2)
+    straightness   S = int_0^1 E |(x1 - x0) - v(x_t, t)|^2 dt         (Liu et al. 2023, section 2)
     path length    L = E int_0^1 |v(x_t, t)| dt  >=  E |x1 - x0|
 
 S is 0 if and only if every particle goes straight and at constant speed. Then, and only then, one
@@ -66,7 +66,7 @@ def path_length(
     if not flag("relative", relative):
         return far
     if not (distance := double(end - start).norm(dim=1).mean().item()):
-        raise ValueError(f"no row of x0 ends elsewhere: a length of {far:g} relative to nothing")
+        raise ValueError("relative=True needs a row of x0 that ends elsewhere: their distance is 0")
     return far / distance
 
 
@@ -95,7 +95,7 @@ def _along(
 
 
 def wasserstein2(x: Tensor, y: Tensor) -> float:
-    """The Wasserstein-2 distance of two clouds of as many points, `(n, *shape)` each.
+    """The Wasserstein-2 distance of two clouds of equally many points, `(n, *shape)` each.
 
         W2^2 = min over permutations p of  (1/n) sum_i |x_i - y_p(i)|^2
 

@@ -1,4 +1,4 @@
-"""Networks of chapter 8: velocity fields v(x, t) that can be trained."""
+"""Networks of chapters 8 and 11: velocity fields and flow maps that can be trained."""
 
 from torch import nn
 
@@ -14,7 +14,7 @@ def _check_network(name: str, network: type[nn.Module]) -> None:
     if not (isinstance(network, type) and issubclass(network, nn.Module)):
         raise TypeError(f"network {name!r} must be a subclass of torch.nn.Module, got {network!r}")
     if network.__name__ != name:
-        raise ValueError(f"network {network.__name__} must be called so in NETWORKS, not {name!r}")
+        raise ValueError(f"{network.__name__} must be called that in NETWORKS, not {name!r}")
 
 
 NETWORKS: Table[type[nn.Module]] = Table(

@@ -11,8 +11,8 @@ from fmcore.checks import flag, whole
 class GroupNorm(nn.GroupNorm):
     """`nn.GroupNorm`, in a form that a compiler can fuse where that matters: on a GPU.
 
-    PyTorch's own wants its channels one after the other there, convolutions are fastest with the
-    channels last, and the copies from one layout to the other are a fifth of a training step.
+    PyTorch's own needs the layout with channels first there, convolutions are fastest with channels
+    last, and the copies from one layout to the other take a fifth of a training step.
     """
 
     def forward(self, input: Tensor) -> Tensor:

@@ -87,8 +87,8 @@ class ConditionEmbedding(nn.Module):
         no condition   w_k
 
     with a learnt row w_i of `weight` for each of `num_classes` classes, or of the `condition_dim`
-    numbers of a vector, k in all, and one more. So a vector is embedded as the one-hot vector of a
-    class is. No condition is `label=None`; or, row by row, the class k, or a vector of NaN.
+    numbers of a vector, k in all, and one more. But for the factor 1 / sqrt(k), a class is embedded
+    as its one-hot vector is. No condition is `label=None`; or, in a row, the class k, or NaNs.
     A label for `n` rows -> `(n, dim)`.
 
     Raises `ValueError` unless it has one kind of condition, and if a label is out of range or of

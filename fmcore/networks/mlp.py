@@ -15,7 +15,7 @@ class MLP(nn.Module):
     """The velocity network for points: `net(x, t, label=None)`, `x` `(B, dim)` -> `(B, dim)`.
 
     `[x, embedding of t]` through `depth` hidden layers of `hidden` SiLU units. In two dimensions
-    the field is smooth in t, so the embedding turns slowly (`time_scale` of 2 pi is enough).
+    the field is smooth in t, so the embedding may turn slowly: `time_scale` is 20, in `UNet` 1000.
     With `condition_dim` or `num_classes` it has conditions, and `label` is a vector or a class, as
     in `UNet`.
 

@@ -29,8 +29,8 @@ class TwoTimes(nn.Module):
     `arguments` are those of that class; a `time_scale` that is left out is 2 pi, which the second
     clock has in any case. `s` and `t` are numbers, 0-d or `(B,)`.
 
-    Raises `ValueError` for another network, for times outside [0, 1] and s > t, and as the network
-    inside does.
+    Raises `ValueError` for another network (`from_one`: `TypeError`), for times outside [0, 1] and
+    s > t, and as the network inside does.
 
     >>> import torch
     >>> TwoTimes("MLP", hidden=8)(torch.zeros(3, 2), 0.0, 1.0).shape

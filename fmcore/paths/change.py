@@ -1,7 +1,7 @@
 """A change of path: a field that was trained along one path, sampled along another.
 
-The marginals of all paths are those of one family. If two schedules have the same ratio, at time t
-on the one and at time s on the other,
+Up to a factor, all paths have the same marginals, at different times. If two schedules have the
+same ratio, at time t on the one and at time s on the other,
 
     (a, b)(s) = k (a, b)(t),
 

@@ -98,7 +98,7 @@ class ProbabilityPath(ABC):
         ...         return torch.ones_like(t)
         >>> Wrong().check()
         Traceback (most recent call last):
-        ValueError: Wrong.db is not the derivative of b: at t = 0.137 it is 1, and b changes by -1
+        ValueError: Wrong.db is not the derivative of b: at t = 0.137 it is 1, and should be -1
         """
         wide = torch.float32 if torch.device(device).type == "mps" else torch.float64
         t, h = torch.tensor(_PROBES, dtype=wide, device=device), 1e-3
@@ -112,7 +112,7 @@ class ProbabilityPath(ABC):
                 i = int(wrong.nonzero()[0])
                 raise ValueError(
                     f"{type(self).__name__}.d{name} is not the derivative of {name}: at t = "
-                    f"{_PROBES[i]} it is {slope[i].item():.4g}, and {name} changes by "
+                    f"{_PROBES[i]} it is {slope[i].item():.4g}, and should be "
                     f"{expected[i].item():.4g}"
                 )
 
@@ -161,28 +161,28 @@ class ProbabilityPath(ABC):
     def velocity_to_score(self, v: Tensor, x: Tensor, t: float | Tensor) -> Tensor:
         """The score, grad log p_t(x) = -E[x0 | x_t = x] / b.
 
-        `ValueError` where b(t) = 0: the noise is gone there and v no longer holds the score.
+        `ValueError` where b(t) = 0: the noise is gone there and v no longer determines the score.
         """
         t, _, b, _, _ = self._schedule(v, x, t, "v")
-        self.refuse(b == 0, t, "the score cannot be told from the velocity where b(t) = 0")
+        self.refuse(b == 0, t, "the score cannot be recovered from the velocity where b(t) = 0")
         return (-self.velocity_to_noise(v, x, t.flatten()) / b).to(x.dtype)
 
     def data_to_velocity(self, x1: Tensor, x: Tensor, t: float | Tensor) -> Tensor:
         """The velocity a' x1 + b' x0 with x0 = (x - a x1) / b; `ValueError` where b(t) = 0."""
         t, a, b, da, db = self._schedule(x1, x, t, "x1")
-        self.refuse(b == 0, t, "the velocity cannot be told from the data where b(t) = 0")
+        self.refuse(b == 0, t, "the velocity cannot be recovered from the data where b(t) = 0")
         return (da * x1 + db * (x - a * x1) / b).to(x.dtype)
 
     def noise_to_velocity(self, x0: Tensor, x: Tensor, t: float | Tensor) -> Tensor:
         """The velocity a' x1 + b' x0 with x1 = (x - b x0) / a; `ValueError` where a(t) = 0."""
         t, a, b, da, db = self._schedule(x0, x, t, "x0")
-        self.refuse(a == 0, t, "the velocity cannot be told from the noise where a(t) = 0")
+        self.refuse(a == 0, t, "the velocity cannot be recovered from the noise where a(t) = 0")
         return (da * (x - b * x0) / a + db * x0).to(x.dtype)
 
     def score_to_velocity(self, score: Tensor, x: Tensor, t: float | Tensor) -> Tensor:
         """The velocity from the score, through x0 = -b score; `ValueError` where a(t) = 0."""
         t, a, b, _, _ = self._schedule(score, x, t, "score")
-        self.refuse(a == 0, t, "the velocity cannot be told from the score where a(t) = 0")
+        self.refuse(a == 0, t, "the velocity cannot be recovered from the score where a(t) = 0")
         return self.noise_to_velocity((-b * score).to(x.dtype), x, t.flatten())
 
     def _schedule(self, y: Tensor, x: Tensor, t: float | Tensor, name: str) -> tuple[Tensor, ...]:
@@ -193,7 +193,7 @@ class ProbabilityPath(ABC):
 
     def _determinant(self, t: Tensor, a: Tensor, b: Tensor, da: Tensor, db: Tensor) -> Tensor:
         d = da * b - a * db
-        self.refuse(d == 0, t, "the velocity does not hold the data where a' b - a b' = 0")
+        self.refuse(d == 0, t, "the velocity does not determine the data where a' b - a b' = 0")
         return d
 
     def refuse(self, bad: Tensor, t: Tensor, problem: str) -> None:

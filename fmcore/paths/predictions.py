@@ -93,7 +93,7 @@ def error_weight(
     """
     check_once(path, floating("t", t).device)
     d = _parts(predict, path, t)[2]
-    path.refuse(d == 0, t, f"the {measure} cannot be told from the {predict}")
+    path.refuse(d == 0, t, f"the {measure} cannot be recovered from the {predict}")
     return (_parts(measure, path, t, "measure")[2] / d).square()
 
 

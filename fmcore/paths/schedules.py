@@ -142,7 +142,7 @@ def _check_path(name: str, path: type[ProbabilityPath]) -> None:
     if not (isinstance(path, type) and issubclass(path, ProbabilityPath)):
         raise TypeError(f"path {name!r} must be a subclass of ProbabilityPath, got {path!r}")
     if path.__name__ != name:
-        raise ValueError(f"path {path.__name__} must be called so in PATHS, not {name!r}")
+        raise ValueError(f"path {path.__name__} must be called that in PATHS, not {name!r}")
     if missing := sorted(getattr(path, "__abstractmethods__", ())):
         raise TypeError(f"path {name!r} lacks {', '.join(missing)}")
     if not is_dataclass(path):

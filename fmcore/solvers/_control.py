@@ -33,7 +33,7 @@ class ErrorControl:
             pairs = ", ".join(repr(name) for name, s in SOLVERS.items() if s.error is not None)
             raise ValueError(
                 f"rtol and atol need a method with an embedded error estimate ({pairs}), which "
-                f"{tableau.name!r} has not: give steps or step_size instead"
+                f"{tableau.name!r} does not have: give steps or step_size instead"
             )
         absolute, relative = positive("atol", atol), real("rtol", rtol, 0)
         return cls(tableau.error, tableau.embedded_order + 1, relative, absolute)

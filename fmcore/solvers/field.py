@@ -16,7 +16,7 @@ VectorField = Callable[[Tensor, Tensor], Tensor]
 class CountedField:
     """`v(x, t)` with its evaluations counted in `nfe`; each result must be like the state `x`.
 
-    A solver computes in `wide`, float32 or better: in half precision a state of 1 would not move by
+    A solver computes in `wide`, float32 or better: in bfloat16 a state of 1 would not grow by
     1/300, and a thousand times between 0 and 1 would be 507. The field itself is evaluated in the
     dtype of `x`, with time in the wide one.
     With `broadcasts`, a result may also be a number, or 0-d, or have axes of length 1 where `x` has

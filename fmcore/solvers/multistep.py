@@ -10,7 +10,7 @@ so that only D, or E, has to be guessed in between. Where it stays as it is, bot
     x_new = a_new D + b_new E                                          order 1: DDIM
 
 (Song et al. 2021, eq. 12 with sigma = 0), which needs no lambda and holds where a or b is 0. Where
-it goes on as from the step before, of length h' in lambda, for half of the new one's length h,
+it goes on changing as in the step before, whose length in lambda is h', up to half of the step h,
 
     x_new += (a_new - b_new a / b) (h / 2h') (D - D')                  order 2: DPM-Solver++(2M)
 
@@ -96,8 +96,8 @@ def multistep(
 
     Order 1 is used in the first step, which has no other before it; in the second if a = 0 at the
     start, since h' is infinite; and in the last if b = 0 at its end, where x_new is D. v is never
-    evaluated at the last time, where that of a `VPPath` is infinite. Time runs forward only: to
-    encode data, `odeint`. With steps of equal length in t, the order 2 asked for is 1.93 to 2.00
+    evaluated at the last time, where that of a `VPPath` is infinite. Time runs forward only: use
+    `odeint` to encode data. With steps of equal length in t, the order 2 asked for is 1.93 to 2.00
     on an `OTPath` with sigma_min = 0.05; with sigma_min = 0 the last steps, ever longer in lambda,
     bring it down to between 0.8 and 1.8 (three Gaussians in the plane, 20 to 320 steps).
 

@@ -71,7 +71,7 @@ def odeint(
 ) -> Solution:
     """The solution of x' = v(x, t), x(t0) = x0 at t1, and at the times `t_eval` before it.
 
-    v           called as v(x, t), t a 0-d tensor of x's dtype and device; returns a tensor like x
+    v           called as v(x, t), t a 0-d tensor in float32 or better; returns a tensor like x
     x0          floating-point tensor of any shape, usually (B, *shape)
     t_span      (t0, t1); t1 < t0 runs backward, t1 = t0 returns x0
     method      a key of `SOLVERS`, or a `ButcherTableau`

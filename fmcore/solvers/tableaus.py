@@ -310,7 +310,7 @@ def _check_tableau(name: str, tableau: ButcherTableau) -> None:
     if not isinstance(tableau, ButcherTableau):
         raise TypeError(f"solver {name!r} must be a ButcherTableau, got {type(tableau).__name__}")
     if tableau.name != name:
-        raise ValueError(f"solver {tableau.name!r} must be called so in SOLVERS, not {name!r}")
+        raise ValueError(f"solver {tableau.name!r} must be called that in SOLVERS, not {name!r}")
 
 
 SOLVERS: Table[ButcherTableau] = Table(

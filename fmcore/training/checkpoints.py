@@ -75,8 +75,8 @@ class Checkpoints:
         try:
             if not self.resume and (latest := self.latest()):
                 raise ValueError(
-                    f"{self.folder} holds checkpoints of another training, up to {latest.name}: "
-                    "pass resume=True to go on from there, or choose another folder"
+                    f"{self.folder} holds checkpoints, up to {latest.name}: pass resume=True "
+                    "(--resume) to go on from there, or choose another folder"
                 )
             Path(self.folder).mkdir(parents=True, exist_ok=True)
             for file in self._listing():
@@ -122,7 +122,7 @@ class Checkpoints:
                     others = [other.name for other in self.files() if other < file]
                     raise CheckpointError(
                         f"{error}; earlier ones: {', '.join(others) or 'none'}; "
-                        "pass skip_damaged=True to go on from the latest that can be read"
+                        "pass skip_damaged=True (--skip-damaged) to go on from the latest good one"
                     ) from error
         if problem:
             raise CheckpointError(f"no checkpoint in {self.folder} can be read: {problem}")

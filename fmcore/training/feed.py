@@ -163,7 +163,7 @@ class Stream(Feed):
         if len(self.x) != self.size:
             raise ValueError(
                 f"the first batch of {self.name} has {len(self.x)} samples: "
-                f"say batch_size={len(self.x)}, it is {self.size}"
+                f"set batch_size={len(self.x)}, not {self.size}"
             )
 
     def next(self, step: int, generator: torch.Generator) -> Batch:
@@ -172,7 +172,7 @@ class Stream(Feed):
             return self.x, self.labels
         x1, label = self.checked(self._pull(step))
         if not 1 <= len(x1) <= self.size:
-            raise ValueError(f"batch_size={self.size}, and a batch of {self.name} has {len(x1)}")
+            raise ValueError(f"a batch of {self.name} must be 1 to {self.size} rows, got {len(x1)}")
         return x1, label
 
     def _pull(self, step: int) -> Any:
@@ -249,4 +249,4 @@ def _collate(items: list[Any]) -> Any:
         return default_collate(items)
     except (TypeError, RuntimeError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
-        raise kind(f"these items of the data make no batch: {error}") from error
+        raise kind(f"items of the data cannot be collated: {error}") from error

@@ -59,7 +59,7 @@ def check_arguments(
     for layer in layers(model):
         own = getattr(layer, "path", path)
         if isinstance(own, ProbabilityPath) and own != path:
-            raise ValueError(f"the model is of {own}, and was to be trained along {path}")
+            raise ValueError(f"the model belongs to {own}, but was to be trained along {path}")
     prediction_of(model, loss)
 
 
@@ -166,7 +166,7 @@ def paired(
     like("the noise of couple", new_x0, "x0", x0)
     like("the data of couple", new_x1, "x1", x1)
     if (new_label is None) != (label is None):
-        raise ValueError("couple must return the label that it was given, paired anew, or None")
+        raise ValueError("couple must return a label if it is given one, and None if it is not")
     if label is not None and label.is_floating_point():
         like("the label of couple", new_label, "label", label)
         return new_x0, new_x1, new_label

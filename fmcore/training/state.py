@@ -34,7 +34,7 @@ class Progress:
     """What `fit` yields: the loss is the mean since the last one, `ema` the averaged network.
 
     `elapsed` and `remaining` are seconds, the latter an estimate; `images_per_second` counts the
-    images of all processes. `ema` is the network in training, not a copy: sample from it before
+    images of all processes. `ema` is the running average itself, not a copy: sample from it before
     you go on with the loop. `extended` has `(step, steps)` for each time that a training of `steps`
     was resumed at `step` as one of another length.
     """
@@ -229,12 +229,16 @@ class TrainingState:
         if len(bad):
             step = self.step - len(losses) + 1 + int(bad[0])
             lr = self.config.learning_rate(step - 1, self.steps)
-            kept = f"the last good checkpoint is {self.last_file}; " if self.last_file else ""
             raise FloatingPointError(
                 f"the loss is {losses[bad[0]].item()} in step {step} of {self.steps} (lr={lr:g}, "
-                f"precision={self.config.precision}); {kept}try a smaller lr, or clip=1.0"
+                f"precision={self.config.precision}); {self._advice()}"
             )
         return losses
+
+    def _advice(self) -> str:
+        """What to do about a training that has gone wrong."""
+        kept = f"the last good checkpoint is {self.last_file}; " if self.last_file else ""
+        return f"{kept}try a smaller lr, or clip=1.0"
 
     def save(self) -> None:
         """Write a checkpoint; `FloatingPointError` if the training has gone wrong before it."""
@@ -243,8 +247,7 @@ class TrainingState:
         losses = self._finite_losses()
         if not all(bool(w.isfinite().all()) for w in self.parameters):
             raise FloatingPointError(
-                f"a weight is not finite after step {self.step} of {self.steps}; "
-                f"the last good checkpoint is {self.last_file}; try a smaller lr, or clip=1.0"
+                f"a weight is not finite after step {self.step} of {self.steps}; {self._advice()}"
             )
         self._copy_buffers()
         if self.team.rank == 0:
@@ -290,7 +293,7 @@ class TrainingState:
             return where
         if not self.last_file:
             return f"{where}; nothing was saved"
-        return f"{where}; {self.last_file}: resume to go on from there"
+        return f"{where}; resume to go on from {self.last_file}"
 
 
 def _length(config: Mapping[str, Any], feed: Feed) -> int:

@@ -134,7 +134,7 @@ ROWS = [
         dict(v=turn, x0=X, steps=2),
         *SPACE,
         (dict(relative="yes"), TypeError, "relative must be True or False, got 'yes'"),
-        (dict(v=lambda x, t: 0 * x, relative=True), ValueError, "no row of x0 ends elsewhere"),
+        (dict(v=lambda x, t: 0 * x, relative=True), ValueError, "needs a row of x0 that ends"),
     ),
     *bad(
         metrics.wasserstein2,

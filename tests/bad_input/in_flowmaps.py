@@ -73,6 +73,7 @@ ROWS = [
             "a field along CosinePath()",
         ),
         (dict(guidance=INF), ValueError, "got inf"),
+        (dict(teacher=turn, guidance=3.0), ValueError, "without a teacher, got 3"),
         (dict(adaptive=-1), ValueError, "got -1"),
     ),
     *bad(

@@ -179,7 +179,7 @@ IMAGE_FILES = [
         (dict(images=noise(4, 5, 8, 8)), ValueError, "5"),
         (dict(file=NOWHERE), ValueError, "there is no folder"),
         (dict(file=HERE), ValueError, "it is a folder"),
-        (dict(file=HERE / "grid.txt"), ValueError, "'.txt' is no format for a picture"),
+        (dict(file=HERE / "grid.txt"), ValueError, "'.txt' is not a picture format"),
         (dict(file=3), TypeError, "int"),
     ),
     *bad(
@@ -313,7 +313,7 @@ TABLES = [
         | dict(row=fmcore.ButcherTableau("heun2", 2, ((), (1,)), (0.5, 0.5), (0, 1))),
         (dict(name="heun"), ValueError, "there is a solver 'heun' already"),
         (dict(name=3), TypeError, "got 3"),
-        (dict(name="mine"), ValueError, "'heun2' must be called so in SOLVERS, not 'mine'"),
+        (dict(name="mine"), ValueError, "'heun2' must be called that in SOLVERS, not 'mine'"),
         (dict(row="heun"), TypeError, "got str"),
         (dict(table=fmcore.PATHS), TypeError, "a subclass of ProbabilityPath, got Butcher"),
         (dict(table=fmcore.NETWORKS), TypeError, "a subclass of torch.nn.Module, got Butcher"),

@@ -284,7 +284,7 @@ FOLDERS = bad(
     fmcore.load_folder,
     dict(folder=ONE_IMAGE),
     (dict(folder=HERE / "nowhere"), ValueError, "there is no folder"),
-    (dict(folder=DAMAGED), ValueError, "step-00000001.pt is no image that can be taken"),
+    (dict(folder=DAMAGED), ValueError, "step-00000001.pt cannot be used as an image"),
     (dict(folder=None), TypeError, "NoneType"),
 )
 

@@ -1,6 +1,7 @@
 """Bad input of every kind: an error of the right kind, early, that says what was given."""
 
 import in_couplings
+import in_editing
 import in_fields
 import in_figures
 import in_flowmaps
@@ -8,6 +9,7 @@ import in_jump_figure
 import in_multistep
 import in_pair_figure
 import in_paths
+import in_playground
 import in_sampling
 import in_solvers
 import in_training
@@ -28,9 +30,11 @@ ROOMS = (
     in_flowmaps,
     in_training,
     in_sampling,
+    in_editing,
     in_figures,
     in_jump_figure,
     in_pair_figure,
+    in_playground,
 )
 ROWS = [row for room in ROOMS for row in room.ROWS]
 # What a function returns, which nobody builds, and what `fit` looks at: see `train_on`.

@@ -122,7 +122,7 @@ def test_a_model_of_it_is_a_field_and_generate_jumps(tmp_path):
     for how in (dict(method="heun"), dict(rtol=0.1), dict(last_step="euler")):
         with pytest.raises(ValueError, match="a flow map jumps"):
             generate(model, 2, x0=x, **how)
-    with pytest.raises(ValueError, match="guided in its training"):
+    with pytest.raises(ValueError, match="guided in training"):
         generate(model, 2, x0=x, label=label, guidance=2.0)
 
 

@@ -179,13 +179,13 @@ def test_with_a_harbour_the_score_exists_at_the_end():
 @pytest.mark.parametrize(
     ("path", "method", "t", "what"),
     [
-        (OTPath(), "velocity_to_score", 1.0, "the score cannot be told from the velocity"),
-        (CosinePath(), "velocity_to_score", 1.0, "the score cannot be told from the velocity"),
-        (CosinePath(), "data_to_velocity", 1.0, "the velocity cannot be told from the data"),
-        (CosinePath(), "noise_to_velocity", 0.0, "the velocity cannot be told from the noise"),
-        (OTPath(), "data_to_velocity", 1.0, "the velocity cannot be told from the data"),
-        (OTPath(), "noise_to_velocity", 0.0, "the velocity cannot be told from the noise"),
-        (OTPath(), "score_to_velocity", 0.0, "the velocity cannot be told from the score"),
+        (OTPath(), "velocity_to_score", 1.0, "the score cannot be recovered from the velocity"),
+        (CosinePath(), "velocity_to_score", 1.0, "the score cannot be recovered from the velocity"),
+        (CosinePath(), "data_to_velocity", 1.0, "the velocity cannot be recovered from the data"),
+        (CosinePath(), "noise_to_velocity", 0.0, "the velocity cannot be recovered from the noise"),
+        (OTPath(), "data_to_velocity", 1.0, "the velocity cannot be recovered from the data"),
+        (OTPath(), "noise_to_velocity", 0.0, "the velocity cannot be recovered from the noise"),
+        (OTPath(), "score_to_velocity", 0.0, "the velocity cannot be recovered from the score"),
         (VPPath(), "velocity_to_data", 1.0, "the velocity is infinite"),
     ],
 )

@@ -156,9 +156,9 @@ def test_where_errors_would_grow_more_than_tenfold_the_field_stands_still(
 def test_where_there_is_no_prediction_the_error_says_when():
     x, t = torch.ones(2, 2), torch.tensor([0.5, 0.0])
     for predict, when, message in (
-        ("noise", t, "the velocity cannot be told from the noise: t = 0 on OTPath"),
-        ("score", t, "the velocity cannot be told from the score: t = 0 on OTPath"),
-        ("data", 1 - t, "the velocity cannot be told from the data: t = 1 on OTPath"),
+        ("noise", t, "the velocity cannot be recovered from the noise: t = 0 on OTPath"),
+        ("score", t, "the velocity cannot be recovered from the score: t = 0 on OTPath"),
+        ("data", 1 - t, "the velocity cannot be recovered from the data: t = 1 on OTPath"),
         ("score", 1 - t, "the score is infinite: t = 1 on OTPath"),
     ):
         with pytest.raises(ValueError, match=message):

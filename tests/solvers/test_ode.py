@@ -174,7 +174,7 @@ def test_gradients_on_a_linear_system(settings):
      "step_size=1e-05 means 100000 steps, more than max_steps=10000$"),
     ({"step_size": 1e-320}, ValueError, "means inf steps"),
     ({"steps": 3, "max_steps": 0}, ValueError, "max_steps must be a whole .* at least 1, got 0"),
-    ({"rtol": 1e-3, "atol": 1e-3}, ValueError, rf"\({listed(PAIRS)}\), which 'heun' has not"),
+    ({"rtol": 1e-3, "atol": 1e-3}, ValueError, rf"\({listed(PAIRS)}\), which 'heun' does not have"),
     ({"method": "dopri5", "rtol": 1e-3, "atol": 0}, ValueError, "atol must be a finite number > 0"),
     ({"method": "dopri5", "rtol": NAN, "atol": 1}, ValueError, "rtol must be a finite number >= 0"),
     ({"method": "dopri5", "rtol": -1, "atol": 1}, ValueError, "rtol must be a finite number >= 0"),

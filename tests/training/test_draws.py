@@ -232,7 +232,7 @@ def test_the_loss_and_the_coupling_are_functions():
         (
             lambda x0, x1, label, generator: (x0, x1, x1),
             ValueError,
-            "must return the label that it",
+            "must return a label if it",
         ),
     ],
 )

@@ -190,11 +190,11 @@ def test_batches_begin_anew_when_a_training_is_resumed(tmp_path):
     ("data", "error", "message"),
     [
         (Pairs(lambda k: {"x": torch.zeros(2)}), TypeError, r"pair \(x1, label\) .*, got dict"),
-        (Pairs(lambda k: torch.zeros(2 + k)), ValueError, r"no batch: .* got \[2\] .* \[33\]"),
+        (Pairs(lambda k: torch.zeros(2 + k)), ValueError, r"be collated: .* got \[2\] .* \[33\]"),
         (Pairs(lambda k: k), TypeError, "uint8, got torch.int64"),
         (Pairs(lambda k: 1.5), ValueError, r"\(N, \*shape\), got \(32,\)|got \(2,\)"),
         (Pairs(lambda k: "a"), TypeError, "got list of str, str"),
-        (Pairs(lambda k: None), TypeError, "no batch: default_collate"),
+        (Pairs(lambda k: None), TypeError, "cannot be collated: default_collate"),
         (Pairs(lambda k: torch.zeros(2), n=7), ValueError, "fewer samples than batch_size=8: 7"),
         (Pairs(lambda k: torch.zeros(2), n=0), ValueError, "fewer samples than batch_size=8: 0"),
         (Pairs(lambda k: torch.zeros(2).double()), TypeError, "data is torch.float64"),
@@ -202,9 +202,9 @@ def test_batches_begin_anew_when_a_training_is_resumed(tmp_path):
         (Endless(), TypeError, "Endless has no .*: pass a DataLoader"),
         (type("Long", (Dataset,), {})(), TypeError, "Long has no length"),
         ([], ValueError, "list holds no batch"),
-        (batches(size=4), ValueError, "first batch of list has 4 samples: say batch_size=4"),
-        ([noise(8, 2), noise(9, 2)], ValueError, "batch_size=8, and a batch of list has 9"),
-        ([noise(8, 2), noise(0, 2)], ValueError, "batch_size=8, and a batch of list has 0"),
+        (batches(size=4), ValueError, "first batch of list has 4 samples: set batch_size=4"),
+        ([noise(8, 2), noise(9, 2)], ValueError, "batch of list must be 1 to 8 rows, got 9"),
+        ([noise(8, 2), noise(0, 2)], ValueError, "batch of list must be 1 to 8 rows, got 0"),
         ([noise(8, 2), noise(8, 3)], ValueError, r"of shape \(3,\) and float32, the first .*2,"),
         ([noise(8, 2), noise(8, 2).double()], ValueError, r"float64, the first one .* float32"),
         ([noise(8, 2), None], TypeError, "got NoneType"),
@@ -221,7 +221,7 @@ def test_what_is_no_data(data, error, message):
 
 def test_items_that_differ_are_found_when_they_come():
     data = Pairs(lambda k: torch.zeros(3 if k == 17 else 2))
-    with pytest.raises(ValueError, match=r"make no batch: .*equal size.*\[3\]"):
+    with pytest.raises(ValueError, match=r"cannot be collated: .*equal size.*\[3\]"):
         run(net(), data)
 
 

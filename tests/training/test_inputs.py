@@ -21,7 +21,7 @@ def train(model, data, cfg):
         ({"precision": "fp16"}, "precision='fp16' needs a GPU; on a CPU take 'bf16' or 'fp32'"),
         ({"device": "abacus"}, "device='abacus' is no device"),
         ({"device": "cuda:64"}, "device='cuda:64' was asked for, but"),
-        ({"device": "meta"}, "device='meta' cannot be computed on"),
+        ({"device": "meta"}, "cannot compute on device='meta'"),
     ],
 )
 def test_devices_and_precisions_that_are_not_there(kwargs, message):
@@ -86,7 +86,7 @@ def test_what_does_not_belong_together():
         with pytest.raises(TypeError, match=message):
             next(fit(*arguments))
     wrapped = FlowModel(model, OTPath(), (2,))
-    with pytest.raises(ValueError, match=r"is of OTPath\(sigma_min=0.0\), and was to .* VPPath"):
+    with pytest.raises(ValueError, match=r"belongs to OTPath\(sigma_min=0.0\), .* along VPPath"):
         next(fit(wrapped, VPPath(), points(), config_))
     assert next(fit(wrapped, OTPath(), points(), config_)).step == 1
     data = pictures()
