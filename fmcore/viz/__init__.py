@@ -7,6 +7,7 @@ from .living.hand_figure import HandFigure
 from .living.jump_figure import JumpFigure
 from .living.pair_figure import PairFigure
 from .living.playground import PlaygroundFigure
+from .living.wire_figure import WireFigure
 from .stills import plots
 from .theme import COLORS, ramp, solver_style, theme, use_theme
 
@@ -18,6 +19,7 @@ __all__ = [
     "JumpFigure",
     "PairFigure",
     "PlaygroundFigure",
+    "WireFigure",
     "labs",
     "plots",
     "ramp",

@@ -1,4 +1,4 @@
-"""Bad input to what edits data, and to the figure of the hand."""
+"""Bad input to what edits data, and to the figures of the hand and of the wires."""
 
 from functools import cache
 
@@ -88,6 +88,23 @@ ROWS = [
         (dict(t=None), TypeError, "got None"),
         (dict(seed=-1), ValueError, "got -1"),
         (dict(seed="0"), TypeError, "got '0'"),
+        (dict(height=10), ValueError, "got 10"),
+        (dict(caption=3), TypeError, "got 3"),
+        (dict(alt=3), TypeError, "got 3"),
+    ),
+    *bad(
+        viz.WireFigure,
+        dict(model=MODEL),
+        (dict(model=NET), TypeError, "no page can run UNet"),
+        (dict(model=fmcore.FlowModel(VECTORS, OT, (1, 8, 8))), TypeError, "one of MLP"),
+        (dict(labels=[1]), ValueError, "the network knows no classes, got the label 1"),
+        (dict(model=FEW, labels=[11]), ValueError, "got the label 11"),
+        (dict(model=FEW, labels=[]), ValueError, "1 to 25 classes, got 0"),
+        (dict(model=FEW, labels=[0.5]), TypeError, "got 0.5"),
+        (dict(model=FEW, labels="some"), TypeError, "got 'some'"),
+        (dict(cut="skip7"), ValueError, "cut must be one of block1, block4, skip1"),
+        (dict(cut=["skip1"]), TypeError, "cut must be"),
+        (dict(seed=-1), ValueError, "got -1"),
         (dict(height=10), ValueError, "got 10"),
         (dict(caption=3), TypeError, "got 3"),
         (dict(alt=3), TypeError, "got 3"),

@@ -34,7 +34,7 @@ def test_no_module_imports_itself_through_others():
 def test_viz_offers_these_names():
     assert set(fmcore.viz.__all__) == {
         "labs", "plots", "DigitFigure", "FlowFigure", "HandFigure", "JumpFigure", "PairFigure",
-        "PlaygroundFigure",
+        "PlaygroundFigure", "WireFigure",
         "COLORS", "ramp", "solver_style", "theme", "use_theme",
     }  # fmt: skip
     assert all(hasattr(fmcore.viz, name) for name in fmcore.viz.__all__)

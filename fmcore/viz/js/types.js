@@ -148,6 +148,21 @@
  * @property {LiveSpec} live
  */
 
+/**
+ * fmcore.viz.WireFigure.spec; pictures are bytes, from paper to ink.
+ * @typedef {object} WireSpec
+ * @property {[count: number, height: number, width: number]} shape
+ * @property {number[] | null} labels  what each digit is asked for
+ * @property {number} steps
+ * @property {number} levels
+ * @property {(import("./net/cut.js").Wire & { id: string, text: string, place: [row: number, column: number, wide: number] })[]} wires
+ * @property {Uint8Array} pictures  of the whole network, and then with each wire cut
+ * @property {((number | null)[] | null)[]} reads  what the judge reads in them
+ * @property {{ cut: string[] }} start_state
+ * @property {string} alt
+ * @property {LiveSpec} live
+ */
+
 // ---- pictures
 
 /** @typedef {CanvasRenderingContext2D} Context */

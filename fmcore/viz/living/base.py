@@ -31,7 +31,8 @@ class LivingFigure:
     """
 
     entry: str
-    more_on_phone: int  # CSS pixels by which the figure is higher on a phone
+    more_on_phone: int  # CSS pixels by which the figure is higher on a phone of 390 pixels
+    grows_on_phone: float = 0.0  # the same for each pixel that the phone is wider
     spec: dict[str, Any]
     alt: str
     caption: str
@@ -116,7 +117,10 @@ class LivingFigure:
         return out.getvalue()
 
     def _frame(self, png: bytes) -> str:
-        heights = self.height, self.height + self.more_on_phone
+        narrow = f"{self.height + self.more_on_phone}px"
+        if self.grows_on_phone:
+            narrow += f" + (100vw - 390px) * {self.grows_on_phone:g}"
+        heights = self.height, narrow
         return frame(self.entry, self.spec, self.alt, self.caption, *heights, png, self.network)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Mapping[str, Any]:

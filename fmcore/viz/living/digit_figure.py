@@ -55,7 +55,8 @@ class DigitFigure(LivingFigure):
     """
 
     entry = "digit_figure.js"
-    more_on_phone = 20
+    more_on_phone = -30
+    grows_on_phone = 0.5
 
     def __init__(
         self,

@@ -31,7 +31,7 @@ from .spec import pack, path_data
 
 _MOST_DIGITS = 36
 _FINISHED, _STEPS = 4, 30  # pictures, and evaluations for each
-_NOISES = 16  # what a DigitFigure sends with the same network
+NOISES = 16  # what a DigitFigure sends with the same network
 
 
 class HandFigure(LivingFigure):
@@ -62,7 +62,8 @@ class HandFigure(LivingFigure):
     """
 
     entry = "hand_figure.js"
-    more_on_phone = 60
+    more_on_phone = 35
+    grows_on_phone = 0.57
 
     def __init__(
         self,
@@ -78,16 +79,16 @@ class HandFigure(LivingFigure):
         height: int = 560,
     ) -> None:
         seed = whole("seed", seed, 0, MOST_SEED)
-        shape = _shape(model)
+        shape = picture_shape(model)
         told, self.network = live(
             model,
-            torch.randn(_NOISES, *shape, generator=torch.Generator().manual_seed(0)),
+            torch.randn(NOISES, *shape, generator=torch.Generator().manual_seed(0)),
             ["midpoint"],
             "net/hand_worker.js",
             "serveHand",
         )
         if not told:
-            raise TypeError(_REFUSED.format(f"one of {type(model.net).__name__}"))
+            raise TypeError(REFUSED.format(f"one of {type(model.net).__name__}"))
         path = path_data(model.path, (0.0, 1.0))
         if path is None:
             raise ValueError(f"a page cannot follow {model.path}: it is not finite at t = 0 or 1")
@@ -154,17 +155,17 @@ def kept(drawings: Tensor) -> Tensor:
     return torch.where(ink, 1.0, torch.where(near & (drawings < -0.9), 0.5, 0.0))
 
 
-_REFUSED = (
+REFUSED = (
     "model must be a FlowModel of a UNet of grey images without vectors as conditions, whose "
     "network predicts the velocity: no page can run {}"
 )
 
 
-def _shape(model: FlowModel) -> tuple[int, int, int]:
+def picture_shape(model: FlowModel) -> tuple[int, int, int]:
     """That of one picture. Raises TypeError for what is no model of grey images."""
     shape = tuple(model.config["shape"]) if isinstance(model, FlowModel) else ()
     if len(shape) != 3 or shape[0] != 1:
-        raise TypeError(_REFUSED.format(f"{type(model).__name__} {shape or ''}".strip()))
+        raise TypeError(REFUSED.format(f"{type(model).__name__} {shape or ''}".strip()))
     return (1, shape[1], shape[2])
 
 

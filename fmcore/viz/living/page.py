@@ -48,7 +48,7 @@ _ON_PAGE = (
     "html{color-scheme:light dark}body{max-width:60rem;margin:0 auto;padding:1rem;"
     "font:1rem/1.5 system-ui,sans-serif}#figure{height:min(42rem,88vh);min-height:26rem}"
     "#figure:not(:has(>.fm)){height:auto;min-height:0}"
-    "@media(max-width:600px){#figure:has(>.fm-playground){height:auto}}"
+    "@media(max-width:600px){#figure:has(>.fm-playground,>*>.fm-sides){height:auto}}"
     "@media print{#figure{display:none}}"
     "@media screen{#figure:has(>.fm)~.fm-still{display:none}}"
 )
@@ -100,20 +100,19 @@ _NO_SCRIPT = "The living figure needs JavaScript; the picture shows one moment o
 
 
 def frame(
-    entry: str, spec: Any, alt: str, caption: str, height: int, on_phone: int, still: bytes,
+    entry: str, spec: Any, alt: str, caption: str, height: int, on_phone: str, still: bytes,
     network: bytes = b"",
 ) -> str:  # fmt: skip
     """The figure for the pages of others: its `still`, a PNG, that becomes a frame; its caption.
 
     What runs stands in attributes of an empty `<i>`, an element that every sanitiser allows, so
     that a viewer that removes or escapes scripts shows no source as text. On a phone the figure has
-    another layout and another height; still and frame have both heights from the start, so that the
-    page does not shift. Frame and network lie in the page: whoever publishes it may put the
-    addresses of files in their place, from which the page then loads them.
+    another layout and another height, `on_phone` as CSS has it; still and frame have both heights
+    from the start, so that the page does not shift. Frame and network lie in the page: whoever
+    publishes it may put the addresses of files in their place, from which the page then loads them.
     """
-    low, high = sorted((0, on_phone - height))
-    narrow = "(600px - 100vw) * 999" if high else "(100vw - 600px) * 999"
-    size = f"width:100%;height:calc({height}px + clamp({low}px, {narrow}, {high}px))"
+    wide, narrow = "(100vw - 600.5px) * 999", "(600.5px - 100vw) * 999"
+    size = f"width:100%;height:max(min({height}px, {wide}), min({on_phone}, {narrow}))"
     words = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
     inside = html.escape(document(entry, spec, alt, _IN_FRAME))
     host = html.escape(f"{bundle('host/host.js')}window.fmShow=figureHost();")

@@ -7,7 +7,7 @@ import { openNetwork } from "./open.js";
 
 /** @typedef {{ t: number, x: Float32Array, guess: Float32Array }} Moment  guess: E[x1 | xt] */
 /** @typedef {{ moments: Moment[], done: boolean, verdict: import("./worker.js").Verdict | null }} Journey */
-/** @typedef {{ tableau: Tableau, steps: number, label: number | null, guidance: number }} Choice */
+/** @typedef {{ tableau: Tableau, steps: number, label: number | null, guidance: number, labels?: number[] | null, wires?: import("./cut.js").Wire[] }} Choice  the last two for the worker of the wires */
 /** @typedef {"way" | "guess" | "end"} View */
 
 const BRUSH = 4; // radius of a patch of noise, in pixels of a digit
@@ -37,7 +37,7 @@ export class NetworkDigits {
   /**
    * Throws an Error if the buffer is damaged, or the browser allows no worker.
    *
-   * @param {DigitSpec} spec
+   * @param {Pick<DigitSpec, "shape" | "live">} spec
    * @param {ArrayBuffer} buffer
    * @param {() => void} onChange
    * @param {(error: Error) => void} onFail

@@ -15,6 +15,7 @@ import { fromHalf } from "./half.js";
  * @property {string} [shift]  the vector in place of its bias
  * @property {string} [plus]  a picture to be added
  * @property {boolean} [silu]
+ * @property {boolean} [silent]  a result of 0, but for what is added
  * @property {number} [groups]
  * @property {number} [eps]
  * @property {number[]} [frequencies]

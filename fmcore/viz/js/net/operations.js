@@ -146,8 +146,9 @@ function convolve(op, plan, { side, before, step, spread, pick, from, to }) {
  * Where the scale and the shift of each channel are. FiLM is h (1 + scale) + shift.
  * @type {(op: Operation, plan: Plan, to: Picture) => number}
  */
-function affineOf({ film, shift, bias }, plan, { channels, padded }) {
+function affineOf({ film, shift, bias, silent }, plan, { channels, padded }) {
   const at = plan.room(2 * padded);
+  if (silent) return at; // scales and shifts of 0
   const { vectors } = plan;
   const biases = shift ? null : plan.tensor(bias).values;
   if (biases && biases.length !== channels) throw misfit(bias);

@@ -26,6 +26,7 @@ import { follow, guided } from "./sampler.js";
  * @property {(field: import("./sampler.js").ImageField) => Iterable<import("./sampler.js").State>} states
  */
 
+/** @typedef {import("./file.js").NetworkFile} NetworkFile */
 /** @typedef {{ digit: number, readable: number }} Verdict  `readable`: the probability that it is a digit */
 
 /**
@@ -44,16 +45,19 @@ const fromNoise = ({ noises, tableau, steps, label }) =>
  * Answers what is asked of the worker: { open: Opening } and { order: Order }.
  * @param {{ onmessage: ((event: { data: any }) => void) | null, postMessage: (message: any) => void }} scope
  * @param {(order: any) => Trip[]} tripsOf  an order
+ * @param {((file: NetworkFile, order: any) => NetworkFile) | null} adapt  the network, to an order
  */
-export function serve(scope, tripsOf = fromNoise) {
+export function serve(scope, tripsOf = fromNoise, adapt = null) {
   /** @type {ReturnType<typeof buildNetwork>[]} */
   let networks = [];
+  /** @type {(order: any) => ReturnType<typeof buildNetwork>} */
+  let adapted = () => networks[0];
   let latest = -1;
   const breathe = breather();
 
   /** @param {{ run: number, guidance?: number }} order */
   const follows = async (order) => {
-    const [network, judge] = networks;
+    const [network, judge] = [adapted(order), networks[1]];
     const { run, guidance = 1 } = order;
     for (const { image, label, states } of tripsOf(order)) {
       const { field, calls } = guided(network.velocity, label, guidance);
@@ -81,11 +85,16 @@ export function serve(scope, tripsOf = fromNoise) {
   scope.onmessage = async ({ data: { open, order } }) => {
     try {
       if (open) {
-        networks = open.files.map((/** @type {ArrayBuffer} */ file) => {
-          const read = readNetwork(file);
-          if (read.layout.channels !== open.channels) throw misfit("its input");
-          return buildNetwork(read, open.height, open.width);
-        });
+        /** @type {NetworkFile[]} */
+        const files = open.files.map(readNetwork);
+        const fits = files.every(({ layout }) => layout.channels === open.channels);
+        if (!fits) throw misfit("its input");
+        /** @param {NetworkFile} file */
+        const build = (file) => buildNetwork(file, open.height, open.width);
+        networks = files.map(build);
+        if (adapt) {
+          adapted = (wanted) => build(adapt(files[0], wanted));
+        }
         scope.postMessage({ opened: networks[0].kind });
       } else {
         latest = order.run;
