@@ -3,6 +3,7 @@
     python benchmarks/figure.py            a few minutes; writes benchmarks/results/figure.json
     python benchmarks/figure.py --quick    fewer rounds; writes nothing
     python benchmarks/figure.py --network  the network alone, in the place of its old rows
+    python benchmarks/figure.py --live     what `live_figures.py` measures, in the same way
 
 A redraw follows a move of the slider "steps": 1,000 particles, 20 steps of RK4, on a stage 720
 pixels wide. `script_ms` is the time from the start of the work to the last drawing command, by the
@@ -28,8 +29,10 @@ import shutil
 import statistics
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
+import live_figures
 import torch
 from playwright.sync_api import sync_playwright
 
@@ -38,6 +41,7 @@ from fmcore.networks import MLP
 from fmcore.paths import OTPath
 from fmcore.results import keep, origin, results_folder
 from fmcore.viz import FlowFigure
+from fmcore.viz.living.base import LivingFigure
 from fmcore.viz.living.bundle import FOLDER, bundle
 from fmcore.viz.living.page import styles
 from fmcore.viz.web import web_network
@@ -202,6 +206,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer rounds, no file")
     parser.add_argument("--network", action="store_true", help="only the network in a page")
+    parser.add_argument("--live", action="store_true", help="only what networks do in figures")
     args = parser.parse_args()
     quick = args.quick
     about: dict = origin(seed=0)
@@ -234,12 +239,33 @@ def main() -> None:
             session.send("Performance.enable", {"timeDomain": "threadTicks"})
             return page, session, file.stat().st_size
 
-        timed = forwards(browser, 10 if quick else 50)
+        def alive(figure: LivingFigure, script: str, **context):
+            file = Path(folder) / "figure.html"
+            figure.save_html(file)
+            size = {"width": 1000, "height": 900}
+            page = browser.new_context(**{"viewport": size, **context}).new_page()
+            page.set_default_timeout(120_000)
+            page.add_init_script(script)
+            page.goto(file.as_uri(), wait_until="commit")
+            page.wait_for_function("() => window.fmFigure?.state().ready")
+            return page
+
+        def said(found: Iterable[dict]) -> list[dict]:
+            """Each row as soon as it is there, with the load of the machine."""
+            kept = []
+            for row in found:
+                kept.append(row | {"load": round(os.getloadavg()[0], 1)})
+                print(kept[-1], flush=True)
+            return kept
+
+        timed = said(live_figures.rows(alive, quick)) if not args.network else []
+        timed += forwards(browser, 10 if quick else 50) if not args.live else []
         rows += timed
-        if args.network:
+        if args.network or args.live:
             browser.close()
             old = json.loads(RESULTS.read_text("utf-8"))
-            others = [row for row in old["rows"] if row["what"] != "forward"]
+            measured = {row["what"] for row in timed}
+            others = [row for row in old["rows"] if row["what"] not in measured]
             if not quick:
                 keep(RESULTS, old["about"], others + timed)
             return
