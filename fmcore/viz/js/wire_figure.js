@@ -77,8 +77,12 @@ function build(spec, fail, { model, el }) {
   setText(leftTitle, "The whole network");
   const drawing = wireControls(wires, spec.levels, toggle, () => set({ cut: [] }));
 
-  const named = () =>
-    wires.flatMap(({ id, text }) => (state.cut.includes(id) ? [text] : [])).join(", ");
+  const cutNames = () => {
+    const cut = wires.filter(({ id }) => state.cut.includes(id));
+    return cut.map(({ text, place: [row] }) =>
+      text.startsWith("block") || row === spec.levels ? text.split(",")[0] : `${text} ${row + 1}`,
+    );
+  };
   /** @type {(read: (number | null)[] | null) => string} what the judge says of digits */
   const judged = (read) => {
     if (!read) return "";
@@ -111,7 +115,7 @@ function build(spec, fail, { model, el }) {
   };
   player.onPaint = () => {
     drawing.update(state.cut);
-    setText(rightTitle, state.cut.length ? `Cut: ${named()}` : "Nothing is cut");
+    setText(rightTitle, state.cut.length ? `Cut: ${cutNames().join(", ")}` : "Nothing is cut");
     left.draw((ctx, i, ...place) => left.numbers(whole[i])(ctx, i, ...place), () => [whole]); // prettier-ignore
     if (network) paintNetwork(network);
     else paintComputed();

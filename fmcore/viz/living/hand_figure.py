@@ -138,6 +138,8 @@ class HandFigure(LivingFigure):
             for ax, (title, images) in zip(axes, panels.items(), strict=True):
                 mosaic.digits(images, columns=1 if len(images) == 1 else 2, ax=ax)
                 ax.set_title(title)
+            new = (0.75 * (self.finished - self.drawing)).clamp(0, 1)[:, 0]  # as digit_grid.js
+            mosaic.tint(new, mosaic.NEW, columns=2, ax=axes[1])
         return figure
 
     def __repr__(self) -> str:

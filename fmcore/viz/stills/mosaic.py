@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from torch import Tensor
 
 from fmcore.checks import real_numbers, whole
@@ -18,6 +18,7 @@ from .plane import axes
 
 GAP = 2  # transparent pixels between two images
 PAPER, INK = "#f6f3ec", "#17181c"
+NEW = "#0072ff"  # of strokes that were not there before, as in the living figures
 _PAPER_TO_INK = LinearSegmentedColormap.from_list("paper", [PAPER, INK], N=256).with_extremes(
     bad=(0.0, 0.0, 0.0, 0.0)
 )
@@ -57,11 +58,7 @@ def digits(
     count, height, width = images.shape
     columns = math.ceil(math.sqrt(count)) if columns is None else whole("columns", columns)
     rows = math.ceil(count / columns)
-    size = (rows * (height + GAP) - GAP, columns * (width + GAP) - GAP)
-    grid = np.ma.array(np.zeros(size, dtype=np.float32), mask=True)
-    for k, image in enumerate(images.numpy()):
-        top, left = k // columns * (height + GAP), k % columns * (width + GAP)
-        grid[top : top + height, left : left + width] = image
+    grid = _grid(images.numpy(), columns)
     inches = min(7.0, 0.8 * columns)
     ax = axes(ax, inches, inches * grid.shape[0] / grid.shape[1])
     ax.imshow(grid, cmap=_PAPER_TO_INK, vmin=-1, vmax=1, interpolation="nearest")
@@ -71,6 +68,26 @@ def digits(
     _label(ax.xaxis, "column_labels", column_labels, columns, width)
     ax.tick_params(length=0, pad=6, labeltop=True, labelbottom=False)
     return ax
+
+
+def tint(shares: Tensor, color: str, *, columns: int, ax: Axes) -> None:
+    """A colour over the `digits` of `ax`, in shares `(B, H, W)` in [0, 1]."""
+    grid = _grid(shares.numpy(), columns)
+    over = np.empty((*grid.shape, 4))
+    over[..., :3], over[..., 3] = to_rgb(color), grid.filled(0.0)
+    ax.imshow(over, interpolation="nearest")
+
+
+def _grid(images: np.ndarray, columns: int) -> np.ma.MaskedArray:
+    """Images (B, H, W) side by side, with gaps that are masked."""
+    count, height, width = images.shape
+    rows = math.ceil(count / columns)
+    size = (rows * (height + GAP) - GAP, columns * (width + GAP) - GAP)
+    grid = np.ma.array(np.zeros(size, dtype=np.float32), mask=True)
+    for k, image in enumerate(images):
+        top, left = k // columns * (height + GAP), k % columns * (width + GAP)
+        grid[top : top + height, left : left + width] = image
+    return grid
 
 
 def _label(axis, name: str, labels: Sequence[str] | None, count: int, size: int) -> None:

@@ -186,6 +186,26 @@ def test_a_finger_draws_and_does_not_scroll(browser, figure, tmp_path):
     page.context.close()
 
 
+def test_another_pointer_neither_ends_a_line_nor_begins_one(opened, figure):
+    """A palm on the sheet: only what the pen does counts, until it is lifted."""
+    page = opened(figure, Hand)
+    page.button("Clear").click()
+    box, mouse = page.sheet.bounding_box(), page.page.mouse
+    fit = min(box["width"], box["height"]) / 28
+    to = lambda x: mouse.move(box["x"] + x * fit, box["y"] + 14 * fit)  # noqa: E731
+    to(6), mouse.down(), to(10)
+    for kind in ("pointerdown", "pointermove", "pointerup", "pointercancel"):
+        page.sheet.evaluate(
+            """(canvas, kind) => canvas.dispatchEvent(
+              new PointerEvent(kind, { pointerId: 99, clientX: 50, clientY: 50, bubbles: true })
+            )""",
+            kind,
+        )
+    to(20), mouse.up()
+    state = page.state("!s.empty")
+    assert state["wide"] == pytest.approx(14 + 2.6, abs=1.5) and state["high"] < 5
+
+
 def test_centre_says_when_it_is_needed(opened, figure):
     page = opened(figure, Hand)
     page.begin()

@@ -60,6 +60,12 @@ def test_a_still_shows_the_drawing_and_what_became_of_it(figure):
     shown = figure.still()
     first, second = (ax.images[0].get_array() for ax in shown.axes)
     assert first.shape == (28, 28) and second.shape == (58, 58)
+    blue = shown.axes[1].images[1].get_array()
+    assert blue[..., 3].max() > 0.9 and blue[second.mask][:, 3].max() == 0
+    kept = figure.drawing[0] > 0.95  # in all four
+    for corner in ((0, 0), (0, 30), (30, 0), (30, 30)):
+        one = blue[corner[0] : corner[0] + 28, corner[1] : corner[1] + 28, 3]
+        assert one[kept.numpy()].max() < 0.1 and (one > 0.9).sum() > 10
     bundle = figure._repr_mimebundle_()
     assert bundle["text/plain"] == "HandFigure(10 digits, goal='9')"
     assert bundle["image/png"][:4] == b"\x89PNG"

@@ -285,6 +285,17 @@ def test_in_a_frame_the_address_is_that_of_the_page(browser, tmp_path, figures):
     if figures == 1:
         page.wait_for_function("() => location.hash === '#playground&hidden=32'")
         assert not link.is_visible()
+        # Nothing else: not the place of a section, nor what only begins like it.
+        for other in ("#section", "#playgrounds", "?a#playground"):
+            frame.evaluate(
+                """(hash) => new Promise((done) => {
+                  window.parent.postMessage({ fmFigure: "address", hash }, "*");
+                  window.parent.postMessage({ fmFigure: "theme?" }, "*"); // which is answered
+                  window.addEventListener("message", done, { once: true });
+                })""",
+                other,
+            )
+            assert page.url.endswith("page.html#playground&hidden=32"), other
     else:
         assert link.input_value() == f"{(tmp_path / 'page.html').as_uri()}#playground&hidden=32"
         link.focus()

@@ -161,6 +161,19 @@ def test_a_training_that_diverges_stops_and_goes_on_from_good_weights(answer):
     assert step == found["step"] + 1
 
 
+@pytest.mark.parametrize(
+    ("losses", "step"),
+    [
+        ([1.0, 0.5, 0.6], 3),
+        ([1.0, 0.5, 0.9, 1.1, 7.0], 3),  # twice the best loss is too much
+        ([1.0, 0.5, 1.2, 0.8], 4),
+        ([1.0, 0.4, 0.9, 0.7], 4),
+    ],
+)
+def test_the_last_good_state_is_that_before_the_loss_rose(answer, losses, step):
+    assert answer({"job": "good", "settings": SETTINGS, "losses": losses}) == [step, False]
+
+
 def pairs(answer, ends=None, **changes):
     found = answer({"job": "pairs", "ends": ends, "settings": {**SETTINGS, **changes}})
     x0, x1 = (torch.tensor(found[name], dtype=F64).T for name in ("x0", "x1"))

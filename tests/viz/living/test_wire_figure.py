@@ -151,17 +151,28 @@ def test_by_the_keyboard_and_without_barriers(opened, figure):
     assert [(one["id"], one["nodes"][0]["html"]) for one in found["violations"]] == []
 
 
-def test_bad_weights_leave_the_pictures_and_a_sentence(browser, figure, tmp_path):
+def cut_short(network):
+    """The page sees it at once."""
+    return network[:-5]
+
+
+def one_byte_off(network):
+    """The worker sees it, by the checksum."""
+    return network[:100_000] + bytes([network[100_000] ^ 1]) + network[100_001:]
+
+
+@pytest.mark.parametrize("damage", [cut_short, one_byte_off])
+def test_bad_weights_leave_the_pictures_and_a_sentence(browser, figure, tmp_path, damage):
     file = tmp_path / "figure.html"
     figure.save_html(file)
-    given = base64.b64encode(figure.network[:-5]).decode()
+    given = base64.b64encode(damage(figure.network)).decode()
     text = re.sub(r'(id="network">)[^<]*', rf"\g<1>{given}", file.read_text("utf-8"))
     file.write_text(text, "utf-8")
     page = Wires(browser, file)
     page.state()
     before = page.pictures()
     page.page.get_by_role("button", name="Run the network here").click()
-    page.page.get_by_text("The network does not run here").wait_for()
+    page.page.get_by_text("The network does not run here: the weights are damaged").wait_for()
     assert page.state("!s.live")["cut"] == ["down2"] and page.pictures() == before
     page.wire("Cut skip, level 1").click()
     assert page.state()["cut"] == ["skip1"] and page.pictures() != before

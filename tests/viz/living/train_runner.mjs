@@ -1,5 +1,5 @@
 // Appended to the scripts that train: answers a job, in Node and in a page.
-/* global Learner, Trainer, Draws, conditional, assignment, transport, learningRate, exactField, lossOf, mlp */
+/* global Learner, Session, Trainer, Draws, conditional, assignment, transport, learningRate, exactField, lossOf, mlp */
 
 const list = (numbers) => Array.from(numbers);
 const doubles = (numbers) => Float64Array.from(numbers);
@@ -80,6 +80,19 @@ const TRAIN_JOBS = {
       ...found,
       test: Object.fromEntries(Object.entries(test).map(([k, z]) => [k, list(z)])),
     };
+  },
+  // to which step a training goes back that has these losses on its test pairs, and diverges then
+  good({ settings, losses }) {
+    const session = new Session(1, settings, null);
+    const { trainer } = session;
+    for (const loss of losses) {
+      trainer.advance();
+      trainer.examine = () => loss;
+      session.report(null);
+    }
+    trainer.diverged = true;
+    const { diverged, done } = session.report(null);
+    return [diverged, done];
   },
   // the velocity at a point: of one network, of another, and of the first once it has its weights
   refresh({ networks, t, at: [x, y] }) {

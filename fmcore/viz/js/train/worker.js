@@ -87,7 +87,7 @@ export function serveTraining(scope) {
 }
 
 /** A training with its clock, its judge, and its last good state. */
-class Session {
+export class Session {
   seconds = 0;
   losses = { sum: 0, count: 0 };
   sinceReport = 0;
