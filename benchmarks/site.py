@@ -56,8 +56,10 @@ new PerformanceObserver((list) => {
   for (const { value } of list.getEntries()) window.shift += value;
 }).observe({ type: "layout-shift", buffered: true });"""
 PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
-READY = """() => window.fmFigure?.state().ready &&
-  performance.timeOrigin + performance.now() - window.top.performance.timeOrigin"""
+READY = """() => {
+  const figure = document.querySelector("iframe.fm-frame")?.contentWindow?.fmFigure;
+  return figure?.state().ready && performance.now();
+}"""
 TEXTS = {".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript",
          ".svg": "image/svg+xml"}  # fmt: skip
 
@@ -128,8 +130,7 @@ def begin(browser: Any, address: str, view: str) -> float:
         still = page.locator("img.fm-still").first
         still.wait_for(state="attached")
         still.evaluate("node => node.scrollIntoView({ block: 'center' })")
-        frame = page.locator("iframe.fm-frame").first.element_handle().content_frame()
-        return frame.wait_for_function(READY).json_value()
+        return page.wait_for_function(READY).json_value()
 
 
 def visit(browser: Any, address: str, view: str) -> dict[str, float]:
