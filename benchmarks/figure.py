@@ -78,6 +78,13 @@ PLAY = """async (seconds) => {
   return times;
 }"""
 
+# All scripts of the book: what begins a figure, a page, a worker.
+ENTRIES = (
+    *(f"{name}_figure.js" for name in ("flow", "digit", "pair", "jump", "hand", "wire")),
+    "playground.js", "host/host.js", "train/worker.js",
+    "net/worker.js", "net/hand_worker.js", "net/wire_worker.js",
+)  # fmt: skip
+
 
 def eight() -> MarginalField:
     """N(0, I) to eight Gaussians on a circle."""
@@ -212,7 +219,11 @@ def main() -> None:
     about: dict = origin(seed=0)
     about["device"] = f"{platform.machine()}, {os.cpu_count()} cores, no graphics card"
     about["load_before"] = [round(load, 1) for load in os.getloadavg()]
+    modules = {line for entry in ENTRIES for line in bundle(entry).splitlines()}
+    scripts = "\n".join(sorted(modules)).encode()
     sizes = {
+        "all_scripts_bytes": len(scripts),  # of all figures and workers, each module once
+        "all_scripts_gzip_bytes": len(gzip.compress(scripts)),
         "scripts_bytes": len(bundle("flow_figure.js").encode()),
         "scripts_gzip_bytes": len(gzip.compress(bundle("flow_figure.js").encode())),
         "digit_scripts_bytes": len(bundle("digit_figure.js").encode()),
@@ -264,10 +275,10 @@ def main() -> None:
         if args.network or args.live:
             browser.close()
             old = json.loads(RESULTS.read_text("utf-8"))
-            measured = {row["what"] for row in timed}
+            measured = {row["what"] for row in rows}
             others = [row for row in old["rows"] if row["what"] not in measured]
             if not quick:
-                keep(RESULTS, old["about"], others + timed)
+                keep(RESULTS, old["about"], others + rows)
             return
         for name, figure in figures().items():
             page, session, size = opened(figure)

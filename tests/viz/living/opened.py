@@ -27,6 +27,23 @@ def answering(browser, script):
     assert errors == []
 
 
+def frame_is_high_enough(page, figure):
+    """The frame of a figure, alone on a page: on a desk and on phones of several widths, before the
+    network is there. What is more is for what comes with the network."""
+    frame = page.wait_for_selector("iframe").content_frame()
+    frame.wait_for_function("() => window.fmFigure?.state().ready")
+    for width in (900, 340, 390, 430, 560):
+        page.set_viewport_size({"width": width, "height": 1400})
+        high = page.locator("iframe").bounding_box()["height"]
+        needed = frame.evaluate(
+            """() => Math.max(...[...document.querySelector(".fm").children]
+              .map((child) => child.getBoundingClientRect().bottom))"""
+        )
+        narrow = figure.more_on_phone + figure.grows_on_phone * (width - 390)
+        expected = figure.height + (narrow if width < 600 else 0)
+        assert abs(high - expected) < 1 and needed <= high < needed + 170, width
+
+
 class Opened:
     """A figure on its page; every message of the console and every request is an error.
 

@@ -5,12 +5,14 @@ import re
 import numpy as np
 import pytest
 import torch
+from opened import frame_is_high_enough
 from PIL import Image
+from small import unet
 
 from fmcore.fields import GaussianMixture, MarginalField, Rotation
 from fmcore.paths import OTPath
-from fmcore.viz import DigitFigure, FlowFigure, HandFigure, PairFigure, WireFigure
-from fmcore.weights import load_pretrained
+from fmcore.viz import DigitFigure, FlowFigure, HandFigure, PairFigure
+from fmcore.weights import FlowModel, load_pretrained
 
 STANDARD = MarginalField(GaussianMixture([[0.0, 0.0]], 1.0), OTPath())
 FIGURE = FlowFigure(STANDARD, solver="euler", steps=3, particles=50, t=1.0, caption="N(0, I)")
@@ -51,24 +53,11 @@ def settled(frame, until):
     return frame.evaluate("window.fmFigure.state()")
 
 
-@pytest.mark.parametrize("kind", [DigitFigure, HandFigure, WireFigure])
+@pytest.mark.parametrize("kind", [DigitFigure, HandFigure])
 def test_a_frame_is_as_high_as_its_figure_needs(page, kind):
-    """On phones of several widths, before the network is there; on a desk it is as high as said."""
-    figure = kind(load_pretrained("mnist"))
-    shown = page(f"<!doctype html><title>t</title><body style='margin:16px'>{figure.to_html()}")
-    frame = shown.wait_for_selector("iframe").content_frame()
-    settled(frame, "s.ready")
-    high = lambda: shown.locator("iframe").bounding_box()["height"]  # noqa: E731
-    assert high() == figure.height
-    for width in (340, 390, 430, 560):
-        shown.set_viewport_size({"width": width, "height": 1400})
-        narrow = figure.height + figure.more_on_phone + figure.grows_on_phone * (width - 390)
-        assert high() == pytest.approx(narrow, abs=1)
-        needed = frame.evaluate(
-            """() => Math.max(...[...document.querySelector(".fm").children]
-              .map((child) => child.getBoundingClientRect().bottom))"""
-        )
-        assert needed <= high() < needed + 170, width  # what is more comes with the network
+    small = FlowModel(unet(), OTPath(), (1, 28, 28))
+    figure = kind(load_pretrained("mnist") if kind is DigitFigure else small)
+    frame_is_high_enough(page(f"<!doctype html><title>t</title>{figure.to_html()}"), figure)
 
 
 def test_two_fragments_on_one_page_answer_each_for_itself(page):
