@@ -6,7 +6,7 @@ Each is described twice, for the page and for PyTorch: what its scripts leave ou
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator
 from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
@@ -68,7 +68,7 @@ def wires(net: UNet) -> dict[str, Wire]:
 
 
 @contextmanager
-def cut(net: UNet, names: Collection[str]) -> Iterator[None]:
+def cut(net: UNet, names: Collection[str]) -> Generator[None]:
     """The network without the wires of these names, as long as this lasts.
 
     A block that is cut passes on what it is given, its correction is 0. A skip that is cut adds

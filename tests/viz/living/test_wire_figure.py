@@ -17,7 +17,6 @@ from fmcore.metrics import readable
 from fmcore.viz import DigitFigure, WireFigure
 from fmcore.viz.living.wires import cut
 
-
 ASKED = [1, 3, 6, 8]
 
 
