@@ -37,6 +37,12 @@ def test_a_cell_that_fails_is_named_with_what_it_said(running):
     assert running.run("print(x)") == ("1\n", None)  # nothing ran after it, and the kernel goes on
 
 
+def test_an_assertion_is_named_by_its_line(running):
+    """Of fifty in a cell, none of which has a message."""
+    with pytest.raises(CellFailed, match=r"AssertionError:  at 'assert x == 2  # two'"):
+        play(running, notebook("x = 1\nassert x == 1\nassert x == 2  # two\nassert x == 3"))
+
+
 def test_a_slider_moves_its_picture(running):
     assert play(running, notebook(LAB + FOLLOWS, "x = 1"))["sliders"] == 1
     assert running.run("print(slider.value, picture.value)")[0] == "1 data:image/1\n"

@@ -6,6 +6,7 @@ forth, as between Colab's page and its machine.
 
 from __future__ import annotations
 
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -36,8 +37,13 @@ class Kernel:
             text, timeout=timeout, allow_stdin=False, output_hook=lambda m: self._heard(m, said)
         )
         content = reply["content"]
-        failed = content["status"] != "ok"
-        return "".join(said), f"{content['ename']}: {content['evalue']}" if failed else None
+        if content["status"] == "ok":
+            return "".join(said), None
+        # An assertion often has no message: the line that raised says which one it was.
+        traceback = re.sub(r"\x1b\[[\d;]*m", "", "\n".join(content["traceback"]))
+        lines = re.findall(r"^-+> *\d+ (.*)", traceback, flags=re.MULTILINE)
+        at = f" at {lines[-1].strip()!r}" if lines else ""
+        return "".join(said), f"{content['ename']}: {content['evalue']}{at}"
 
     def _heard(self, message: dict, said: list[str]) -> None:
         kind, content = message["msg_type"], message["content"]

@@ -283,7 +283,7 @@ def test_the_theme_button_of_the_page_turns_the_figures_too(visit):
 def test_the_first_screen_shows_the_figure_at_work(visit, phone, handheld):
     """Stage, play button and time are in sight before anything is scrolled, and it moves."""
     page = visit("book/index", **(phone if handheld else {}))
-    frame = page.page.locator("iframe.fm-frame").element_handle().content_frame()
+    frame = page.page.locator("iframe.fm-frame").first.element_handle().content_frame()
     frame.wait_for_function("() => window.fmFigure?.state().t > 0")
     height = page.page.viewport_size["height"]
     for part in (".fm-stage", ".fm-handle", ".fm-play", ".fm-time input"):

@@ -208,7 +208,7 @@ def test_the_still_stands_in_the_figures_place(browser, exported, where):
     still = page.get_by_role("img", name="a round cloud")
     if where == "in print":
         page.locator("iframe.fm-frame").wait_for(timeout=60_000)
-        assert not still.is_visible()
+        still.wait_for(state="hidden", timeout=60_000)  # once the figure has spoken
         page.emulate_media(media="print")
     still.wait_for(timeout=60_000)
     box = still.bounding_box()

@@ -10,7 +10,7 @@ import book
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGES = book.pages()
 FIGURES = {
-    "book/index": 1,
+    "book/index": 2,
     "book/01_wind": 3,
     "book/02_following_the_wind": 2,
     "book/03_conservation": 1,
@@ -18,6 +18,7 @@ FIGURES = {
     "book/05_conditional_flow_matching": 2,
     "book/06_scores": 2,
     "book/07_straighter": 1,
+    "book/08_navigator": 1,
     "book/10_sampling": 2,
     "book/11_one_step": 1,
     "book/playground": 1,

@@ -72,7 +72,7 @@ def test_the_bundle_has_a_frame_a_still_and_a_text():
     assert bundle["image/png"].startswith(b"\x89PNG") and bundle["text/plain"] == repr(figure)
     page = bundle["text/html"]
     assert 'alt="two &quot;islands&quot;"' in page and "a &lt; b &amp; c</figcaption>" in page
-    assert re.search(r'style="[^"]*height:calc\(560px', page)  # known before the frame loads
+    assert re.search(r'style="[^"]*height:max\(min\(560px', page)  # known before the frame loads
     # One attribute holds the whole document, one its host: no quotation mark ends them too early.
     assert re.search(r'<i hidden data-fm-frame="[^"<>]*" data-fm-host="[^"<>]*"></i>', page)
 
