@@ -30,7 +30,7 @@ def test_results_travel_with_the_library(tmp_path, monkeypatch):
 
 
 def test_results_that_are_not_there():
-    with pytest.raises(ValueError, match=r"name must be one of .*'training'.*, got 'wind'"):
+    with pytest.raises(ValueError, match=r"name must be one of .*'training', 'twins', got 'wind'"):
         fmcore.measured("wind")
 
 

@@ -342,7 +342,7 @@ def origins() -> str:
     for file in sorted(results_folder().glob("*.json")):
         link = f"`{file.name}`"
         facts = [origin_of(file.stem, key) for key in ("device", "date", "seed", "python", "torch")]
-        facts[1] = ", ".join(map(unbroken, facts[1].split(", ")))  # a date is whole, dates are not
+        facts[1] = facts[1].replace("-", "\N{NON-BREAKING HYPHEN}")  # within a date, not between
         commands = "<br>".join(f"`{c}`" for c in origin_of(file.stem, "command").split("; "))
         rows.append([link, commands, *facts])
     return table("results,command,device,date,seed,Python,PyTorch".split(","), rows)

@@ -185,7 +185,7 @@ IMAGE_FILES = [
     *bad(
         fmcore.measured,
         dict(name="training"),
-        (dict(name="weather"), ValueError, "'twins', got 'weather'"),
+        (dict(name="weather"), ValueError, "'training', 'twins', got 'weather'"),
         (dict(name=None), ValueError, "got None"),
     ),
     *bad(
